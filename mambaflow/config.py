@@ -6,7 +6,7 @@
 __all__ = ['choose', 'Config', 'from_dict', 'atomic_path', 'write_json']
 
 # %% ../nbs/00_config.ipynb #162d1a79
-import dataclasses, importlib, json, os, uuid
+import dataclasses, importlib, json, os, shutil, uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterable
@@ -73,7 +73,8 @@ def atomic_path(path:str|Path # where the file or folder shall be in the end
         yield tmp
         os.replace(tmp, path)
     finally:
-        if tmp.is_file(): tmp.unlink()
+        if tmp.is_dir(): shutil.rmtree(tmp)
+        elif tmp.exists(): tmp.unlink()
 
 # %% ../nbs/00_config.ipynb #45d0a268
 def write_json(path:str|Path, # file to write
