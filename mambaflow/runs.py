@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PACKAGES', 'SCHEMA', 'SOURCES', 'SOURCES_TABLE', 'COLOURS', 'git_state', 'device_name', 'versions', 'provenance',
-           'write_record', 'read_record', 'read_records', 'check_folder', 'backbone_name', 'comparison_table', 'smooth',
-           'colour', 'plot_losses', 'Candidate', 'candidate', 'average_seeds', 'Verdict', 'decide', 'verdict_markdown',
-           'plot_rule']
+           'write_record', 'read_record', 'read_records', 'check_folder', 'backbone_name', 'comparison_table',
+           'check_comparable', 'smooth', 'colour', 'plot_losses', 'Candidate', 'candidate', 'average_seeds', 'Verdict',
+           'decide', 'verdict_markdown', 'plot_rule']
 
 # %% ../nbs/12_runs.ipynb #47ca7d62
 import importlib.metadata, json, math, os, platform, subprocess
@@ -30,8 +30,8 @@ def _git(*args:str) -> str|None:
 
 # %% ../nbs/12_runs.ipynb #4ec6fca6
 def git_state() -> dict: # `commit` and `dirty`, both None outside a checkout
-    "The commit of the running code, and whether tracked files differ from it; `outputs/` does not count as code."
-    if _git('ls-files', '--error-unmatch', '__init__.py') is None: return {'commit': None, 'dirty': None}
+    "The commit of the running code, and whether tracked files differ from it (`outputs/` is no code). A copy without history may name its commit in MAMBAFLOW_COMMIT."
+    if _git('ls-files', '--error-unmatch', '__init__.py') is None: return {'commit': os.environ.get('MAMBAFLOW_COMMIT'), 'dirty': None}
     changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':/', ':(top,exclude)outputs')
     return {'commit': _git('rev-parse', 'HEAD'), 'dirty': None if changed is None else bool(changed)}
 
@@ -158,7 +158,7 @@ def comparison_table(records:Sequence[Mapping],    # training runs
     rows = {}
     for r in records:
         m, share = r['metrics'], (judged or {}).get(r['run'])
-        step = {k: (v or math.nan) * 1000 for k, v in m.get('seconds_per_step', {}).items() if k != 'count'}
+        step = {k: (v or math.nan) * 1000 for k, v in (m.get('seconds_per_step') or {}).items() if k != 'count'}
         spread = f"{step['q25']:.4g} to {step['q75']:.4g}" if {'q25', 'q75'} <= set(step) else ''
         row = {'backbone': backbone_name(r), 'parameters (M)': m.get('parameters', math.nan) / 1e6, 'final loss': m.get('final_loss'),
                'ms per step': step.get('median'), 'quartiles': spread, 'peak memory (GB)': (m.get('peak_memory_bytes') or math.nan) / 1e9,
@@ -169,6 +169,20 @@ def comparison_table(records:Sequence[Mapping],    # training runs
     return table.astype({c: float for c in table if c not in ('backbone', 'quartiles')})
 
 # %% ../nbs/12_runs.ipynb #1c43f071
+def check_comparable(records:Sequence[Mapping] # training runs
+                    ) -> list[Mapping]:        # the same records
+    "Raise ValueError, naming what differs, unless all runs share data, training (but the seed), samples and device."
+    def shared(r):
+        training = {k: v for k, v in r['config']['training'].items() if k != 'seed'}
+        picture = {k: r['config']['model'].get(k) for k in ('image_size', 'channels', 'patch')}
+        return {'data': r['data'], **training, **picture, 'samples': r.get('samples'), 'device': r['provenance'].get('device')}
+    first = shared(records[0])
+    for r in records[1:]:
+        differ = [f'{k}: {first[k]!r} against {v!r}' for k, v in shared(r).items() if first[k] != v]
+        if differ: raise ValueError(f"{records[0]['run']} and {r['run']} are not comparable, they differ in {'; '.join(differ)}: compare runs of one protocol")
+    return list(records)
+
+# %% ../nbs/12_runs.ipynb #f58bd09a
 def smooth(values:Sequence[float], # (n,) with None or NaN where a step has no value
            window:int              # steps to each side, w
           ) -> np.ndarray:         # (n,)
@@ -178,7 +192,7 @@ def smooth(values:Sequence[float], # (n,) with None or NaN where a step has no v
     i = np.arange(len(v)); first, end = np.maximum(i - window, 0), np.minimum(i + window + 1, len(v))
     with np.errstate(invalid='ignore'): return (total[end] - total[first]) / (count[end] - count[first])
 
-# %% ../nbs/12_runs.ipynb #0cff1fb0
+# %% ../nbs/12_runs.ipynb #6336f8a0
 COLOURS = {'PM': '#0072B2', 'HMA': '#009E73', 'PT': '#D55E00'}     # Okabe and Ito (2008): told apart by colour-blind readers too
 _OTHERS = ('#CC79A7', '#E69F00', '#56B4E9', '#555555')
 
@@ -187,7 +201,7 @@ def colour(name:str, others:Sequence[str]=()) -> str:
     unknown = sorted({name, *others} - set(COLOURS))
     return COLOURS.get(name) or _OTHERS[unknown.index(name) % len(_OTHERS)]
 
-# %% ../nbs/12_runs.ipynb #f58bd09a
+# %% ../nbs/12_runs.ipynb #bedf0b20
 def _curve(record:Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Epochs done after each step, the loss of each step, and its smoothed course (half an epoch wide)."
     history = record.get('history') or {}
@@ -196,7 +210,7 @@ def _curve(record:Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     per_epoch = len(loss) / len(history['epoch_loss'])
     return (np.arange(len(loss)) + 1) / per_epoch, loss, smooth(loss, max(1, round(per_epoch / 4)))
 
-# %% ../nbs/12_runs.ipynb #ce5364e2
+# %% ../nbs/12_runs.ipynb #0f6f1053
 def plot_losses(records:Sequence[Mapping], # training runs; several seeds of a backbone share its colour
                 ax=None,                   # axes to draw on, new ones when None
                ):                          # the axes
@@ -216,7 +230,7 @@ def plot_losses(records:Sequence[Mapping], # training runs; several seeds of a b
     ax.yaxis.set_major_formatter('{x:g}'); ax.yaxis.set_minor_formatter('{x:.2g}')
     return ax
 
-# %% ../nbs/12_runs.ipynb #4175bcbd
+# %% ../nbs/12_runs.ipynb #640f418f
 @dataclass(frozen=True)
 class Candidate:
     "What the rule knows about one backbone."
@@ -226,7 +240,7 @@ class Candidate:
     seconds_per_step:float  # median
     peak_memory:float = math.nan # bytes; NaN when unknown, which loses a tie
 
-# %% ../nbs/12_runs.ipynb #1331fbd7
+# %% ../nbs/12_runs.ipynb #838b6366
 def candidate(record:Mapping,   # a training run
               recognised:float, # the judge's share for its samples, 0 to 1
              ) -> Candidate:    # input of `decide`
@@ -237,7 +251,7 @@ def candidate(record:Mapping,   # a training run
     if math.isnan(step): raise ValueError(f"record {record.get('run')!r} has no step time: expected metrics.seconds_per_step.median in seconds; run it again")
     return Candidate(backbone_name(record), number(recognised), number(m.get('final_loss')), step, number(m.get('peak_memory_bytes')))
 
-# %% ../nbs/12_runs.ipynb #14351a68
+# %% ../nbs/12_runs.ipynb #9452090d
 def average_seeds(candidates:Sequence[Candidate] # several may share a name
                  ) -> list[Candidate]:           # one per name, in order of first appearance
     "Average the seeds of each backbone. One seed whose loss is NaN makes the mean NaN: a backbone that diverges now and then is not one to pick."
@@ -245,7 +259,7 @@ def average_seeds(candidates:Sequence[Candidate] # several may share a name
     for c in candidates: groups.setdefault(c.name, []).append(astuple(c)[1:])
     return [Candidate(name, *(float(np.mean(column)) for column in zip(*rows))) for name, rows in groups.items()]
 
-# %% ../nbs/12_runs.ipynb #838b6366
+# %% ../nbs/12_runs.ipynb #63a74f19
 @dataclass(frozen=True)
 class Verdict:
     "What the rule decided, and why."
@@ -254,7 +268,7 @@ class Verdict:
     eliminated:tuple[str, ...] # names, sorted
     reasons:tuple[str, ...]    # one sentence each, with the numbers
 
-# %% ../nbs/12_runs.ipynb #9452090d
+# %% ../nbs/12_runs.ipynb #77c994af
 def _check(candidates:Sequence[Candidate], quality_bar:float) -> list[Candidate]:
     "The candidates sorted by name. Raises ValueError for input that the rule cannot use."
     if not candidates: raise ValueError('no candidates to decide between: expected at least one')
@@ -268,7 +282,7 @@ def _check(candidates:Sequence[Candidate], quality_bar:float) -> list[Candidate]
         if c.loss < 0: raise ValueError(f'{c.name}: a squared error cannot be negative, got a loss of {c.loss}')
     return sorted(candidates, key=lambda c: c.name)
 
-# %% ../nbs/12_runs.ipynb #1d74e10b
+# %% ../nbs/12_runs.ipynb #21aeb8ce
 def _ms(c:Candidate) -> str: return f'{c.seconds_per_step * 1000:.4g} ms'
 
 def _eliminated(c:Candidate, bar:float) -> str|None:
@@ -277,7 +291,7 @@ def _eliminated(c:Candidate, bar:float) -> str|None:
         return f'{c.name} is eliminated: {c.recognised:.1%} of its samples are recognised, the bar is {bar:.1%}; its loss ({c.loss:.3g}) and speed ({_ms(c)}) do not matter.'
     if not math.isfinite(c.loss): return f'{c.name} is eliminated: its loss is {c.loss}, the training did not converge.'
 
-# %% ../nbs/12_runs.ipynb #63a74f19
+# %% ../nbs/12_runs.ipynb #5fe63868
 def _why_fastest(winner:Candidate, rest:Sequence[Candidate]) -> str:
     "The sentence that compares the step times."
     others = ', '.join(f'{c.name} {_ms(c)} ({c.seconds_per_step / winner.seconds_per_step:.2f}x)' for c in rest)
@@ -288,7 +302,7 @@ def _why_losses(best:Candidate, rest:Sequence[Candidate], verdict:str) -> str:
     others = ', '.join(f'{c.name} {c.loss:.3g} ({c.loss / best.loss - 1:+.1%})' if best.loss else f'{c.name} {c.loss:.3g}' for c in rest)
     return f'{best.name} has the best loss, {best.loss:.3g}; the others: {others}. {verdict}'
 
-# %% ../nbs/12_runs.ipynb #77c994af
+# %% ../nbs/12_runs.ipynb #831371af
 def _choose(left:Sequence[Candidate], loss_tolerance:float, speed_tolerance:float) -> tuple[Candidate, str, list[str]]:
     "Rules 3 to 5 for two or more survivors: the winner, what decided, the reasons."
     memory = lambda c: math.inf if math.isnan(c.peak_memory) else c.peak_memory
@@ -307,7 +321,7 @@ def _choose(left:Sequence[Candidate], loss_tolerance:float, speed_tolerance:floa
     reasons = [_why_losses(by_loss[0], by_loss[1:], f'Neither the losses nor the step times all tie: quality first, so the fastest of those {close} wins.')]
     return near[0], 'trade-off', [*reasons, _why_fastest(near[0], near[1:]) if near[1:] else f'Only {near[0].name} lies there; it takes {_ms(near[0])} per step.']
 
-# %% ../nbs/12_runs.ipynb #21aeb8ce
+# %% ../nbs/12_runs.ipynb #1d0a4650
 def decide(candidates:Sequence[Candidate], # one per backbone, in any order
            quality_bar:float,              # least recognised share, set from the judge's controls
            loss_tolerance:float=0.10,      # losses this close to the best tie
@@ -324,13 +338,13 @@ def decide(candidates:Sequence[Candidate], # one per backbone, in any order
     winner, branch, why = _choose(left, loss_tolerance, speed_tolerance)
     return Verdict(winner.name, branch, tuple(out), (*out.values(), *why))
 
-# %% ../nbs/12_runs.ipynb #5fe63868
+# %% ../nbs/12_runs.ipynb #a8172ce4
 def verdict_markdown(verdict:Verdict) -> str:
     "The verdict for display in a notebook."
     won = f'**{verdict.winner} wins** (decided by: {verdict.branch}).' if verdict.winner else '**No winner** (nobody passed the quality bar).'
     return '\n'.join([won, '', *(f'{i}. {reason}' for i, reason in enumerate(verdict.reasons, 1))])
 
-# %% ../nbs/12_runs.ipynb #b4befb89
+# %% ../nbs/12_runs.ipynb #4514503d
 def plot_rule(candidates:Sequence[Candidate], # one per backbone
               quality_bar:float,              # as for `decide`
               ax=None,                        # axes to draw on, new ones when None

@@ -18,13 +18,14 @@ from torch.autograd.function import once_differentiable
 from .config import choose
 
 # %% ../nbs/03_scan.ipynb #8dbf6458
-def _phi2_series(x:Tensor  # any shape
-                ) -> Tensor: # same shape
+def _phi2_series(x:Tensor,           # any shape
+                 out:Tensor|None=None # where to put it (not differentiable)
+                ) -> Tensor:          # same shape
     "Taylor series of (exp(x) - 1 - x) / x^2, long enough for the precision of `x` up to |x| = 1/2."
     terms = 13 if x.dtype == torch.float64 else 7
-    c = [1 / math.factorial(k + 2) for k in range(terms)]
-    p = x * c[-1] + c[-2]
-    for ck in c[-3::-1]: p = p * x + ck
+    c = x.new_tensor([1 / math.factorial(k + 2) for k in range(terms)])
+    p = torch.addcmul(c[-2], x, c[-1], out=out)
+    for ck in c[:-2].flip(0): p = torch.addcmul(ck, p, x, out=out)
     return p
 
 # %% ../nbs/03_scan.ipynb #50c9304a
@@ -76,10 +77,8 @@ def _n_groups(w:Tensor) -> int:
     "Groups of channels in B or C."
     return w.shape[1] if w.dim() == 4 else 1
 
-def _time_first(x:Tensor, # (B, D, L)
-                groups:int # G
-               ) -> Tensor: # (L, B, G, K)
-    "Signals with time first and channels last."
+def _time_first(x:Tensor, groups:int) -> Tensor:
+    "(B, D, L) -> (L, B, G, K): signals with time first and channels last."
     return x.permute(2, 0, 1).unflatten(-1, (groups, -1))
 
 def _grouped(w:Tensor,  # (D, N), (B, N, L) or (B, g, N, L) with g dividing `groups`
@@ -126,7 +125,7 @@ def _scan_dense(u:Tensor, dt:Tensor, A:Tensor, B:Tensor, C:Tensor, how:str) -> t
     gap = (s[:, None] - s[None]).to(u.dtype).unsqueeze(-2)   # (L, L, B, G, 1, K)
     decay = (gap * A).masked_fill(~later, -math.inf).exp()   # (L, L, B, G, N, K)
     bu = discretize(dt, A, how)[1] * B * u.unsqueeze(-2)     # (L, B, G, N, K)
-    h = torch.einsum('ijbgnk,jbgnk->ibgnk', decay, bu)
+    h = (decay * bu).sum(1)                                  # (L, B, G, N, K)
     return (C * h).sum(-2), h[-1]
 
 # %% ../nbs/03_scan.ipynb #05b9f3c9
@@ -142,96 +141,108 @@ def _tile_shape(u:Tensor, # (L, B, G, K)
     return T, max(1, min(b, size // (T * step)))
 
 # %% ../nbs/03_scan.ipynb #d6554791
-def _tile(w:Tensor,        # (L, B, ...), or (1, 1, ...) when constant
-          s:tuple[slice, slice] # the tile's steps and rows
-         ) -> Tensor:      # (T, R, ...) or (1, 1, ...), a view
-    "The part of a signal, or of B or C, that belongs to a tile."
+def _tile(w:Tensor, s:tuple[slice, slice]) -> Tensor:
+    "The part of B or C that belongs to a tile's steps and rows: a view, and all of it when it is constant, (1, 1, ...)."
     return w if w.shape[:2] == (1, 1) else w[s]
 
-def _phis(x:Tensor, # any shape
-          ex:Tensor # exp(x)
-         ) -> tuple[Tensor, Tensor]: # same shape each
-    "phi1 and its derivative from an exponential that is already there; no gradient."
-    small, p2 = x.abs() < .5, _phi2_series(x)
-    near = (p2 * x).add_(1)
-    phi = torch.where(small, near, (ex - 1).div_(x))
-    return phi, torch.where(small, near.sub_(p2), (ex - phi).div_(x))
+def _phis(x:Tensor,          # any shape; overwritten
+          ex:Tensor,         # exp(x)
+          phi:Tensor, slope:Tensor, m:Tensor, p:Tensor # memory for the two results and two intermediate values
+         ) -> tuple[Tensor, Tensor]: # `phi` and `slope`, filled
+    "phi1 and its derivative in place, from an exponential that is already there; no gradient."
+    torch.lt(torch.abs(x, out=m), .5, out=m)                 # 1. where the series is wanted, otherwise 0.
+    near = torch.mul(x, m, out=phi)
+    _phi2_series(near, out=slope)
+    torch.addcmul(x.new_ones(()), near, slope, out=phi)
+    x.add_(m)                                                # no zero to divide by where the series is wanted
+    torch.lerp(torch.sub(ex, 1, out=p).div_(x), phi, m, out=phi)
+    torch.sub(phi, slope, out=slope)
+    return phi, torch.lerp(torch.sub(ex, phi, out=p).div_(x), slope, m, out=slope)
 
 # %% ../nbs/03_scan.ipynb #5c44c92b
+class _Buffers(NamedTuple):
+    "Memory of one tile: views into flat buffers that all tiles share."
+    a:Tensor                      # (T, R, G, N, K) decays
+    h:Tensor                      # (T+1, R, G, N, K) states, the first being the one before the tile
+    p:Tensor                      # (T, R, G, N, K) products, before they are summed
+    g:Tensor|None                 # (T, R, G, N, K) gradients of the states
+    phis:tuple[Tensor, ...]       # (T, R, G, N, K) four times for 'zoh', phi1 and its derivative in the middle; none for 'mamba'
+
+def _flat_buffers(u:Tensor, state:int, T:int, R:int, how:str, backward:bool) -> list[Tensor]:
+    "Memory for the largest tile; `_shaped` cuts it to size."
+    return [u.new_empty((T + 1) * R * u.shape[2] * state * u.shape[3]) for _ in range(3 + backward + 4 * (how == 'zoh'))]
+
+def _shaped(flat:list[Tensor], n:int, *shape:int, backward:bool) -> _Buffers:
+    "Buffers of a tile of `n` steps and of this shape (R, G, N, K)."
+    a, h, p, *rest = (x[:(n + (i == 1)) * math.prod(shape)].view(-1, *shape) for i, x in enumerate(flat))
+    return _Buffers(a, h, p, rest.pop(0) if backward else None, tuple(rest))
+
+# %% ../nbs/03_scan.ipynb #1d8d65d3
 def _tile_states(u:Tensor, dt:Tensor, # (T, R, G, K)
                  A:Tensor,            # (G, N, K)
                  B:Tensor,            # (T, R, G, N, 1) or (1, 1, G, N, K)
-                 how:str,             # discretisation
                  start:Tensor,        # (R, G, N, K) state before the tile
-                 a:Tensor, h:Tensor   # buffers to fill: (T, R, G, N, K) decays and (T+1, R, G, N, K) states
+                 buf:_Buffers         # `a`, `h` and, for 'zoh', `phis` are filled
                 ) -> None:
-    "Decays and states of one tile; `h[0]` is the state it starts from."
-    torch.exp2(torch.mul(dt.unsqueeze(-2), A * math.log2(math.e), out=a), out=a)
+    "Decays and states of one tile."
+    a, h, dt_ = buf.a, buf.h, dt.unsqueeze(-2)
+    torch.exp2(torch.mul(dt_, A * math.log2(math.e), out=a), out=a)
     torch.mul((dt * u).unsqueeze(-2), B, out=h[1:])
-    if how == 'zoh': h[1:].mul_(_phis(dt.unsqueeze(-2) * A, a)[0])
+    if buf.phis:
+        x, *memory = buf.phis
+        h[1:].mul_(_phis(torch.mul(dt_, A, out=x), a, *memory, buf.p)[0])
     h[0] = start
     hs = h.unbind(0)
     for t, at in enumerate(a.unbind(0)): hs[t+1].addcmul_(at, hs[t])
-
-# %% ../nbs/03_scan.ipynb #1d8d65d3
-def _buffers(u:Tensor, count:int, T:int, R:int, state:int) -> list[Tensor]:
-    "Flat buffers for `count` tiles of up to T + 1 steps; `_shaped` cuts them to size."
-    return list(u.new_empty(count, (T + 1) * R * u.shape[2] * state * u.shape[3]))
-
-def _shaped(buffer:Tensor, *shape:int) -> Tensor:
-    "The start of a flat buffer as a contiguous tensor of this shape."
-    return buffer[:math.prod(shape)].view(shape)
 
 # %% ../nbs/03_scan.ipynb #bbf9ce77
 def _chunked_forward(u:Tensor, dt:Tensor, A:Tensor, B:Tensor, C:Tensor, how:str) -> tuple[Tensor, Tensor, Tensor]:
     "Output (L, B, G, K), last state (B, G, N, K), and the state at the start of each chunk (chunks, B, G, N, K)."
     (L, b, G, K), N = u.shape, A.shape[1]
     T, R = _tile_shape(u, N)
-    y, last = torch.empty_like(u, memory_format=torch.contiguous_format), u.new_zeros(b, G, N, K)
-    starts = u.new_empty(-(-L // T), b, G, N, K)
-    buf = _buffers(u, 2, T, R, N)
+    y, last, starts = torch.empty_like(u), u.new_zeros(b, G, N, K), u.new_empty(-(-L // T), b, G, N, K)
+    flat = _flat_buffers(u, N, T, R, how, False)
     for r in range(0, b, R):
         rows = slice(r, r + R)
         for c, t in enumerate(range(0, L, T)):
             s = slice(t, t + T), rows
-            n, m = u[s].shape[:2]
-            a, h = _shaped(buf[0], n, m, G, N, K), _shaped(buf[1], n + 1, m, G, N, K)
+            buf = _shaped(flat, *u[s].shape[:2], G, N, K, backward=False)
             starts[c, rows] = last[rows]
-            _tile_states(u[s], dt[s], A, _tile(B, s), how, starts[c, rows], a, h)
-            last[rows] = h[-1]
-            torch.sum(torch.mul(h[1:], _tile(C, s), out=a), -2, out=y[s])
+            _tile_states(u[s], dt[s], A, _tile(B, s), starts[c, rows], buf)
+            last[rows] = buf.h[-1]
+            torch.sum(torch.mul(buf.h[1:], _tile(C, s), out=buf.p), -2, out=y[s])
     return y, last, starts
 
 # %% ../nbs/03_scan.ipynb #e3ab4e84
 def _tile_adjoint(gy:Tensor,        # (T, R, G, K) gradient of the output
                   C:Tensor,         # (T, R, G, N, 1) or (1, 1, G, N, K)
-                  carry:Tensor,     # (R, G, N, K) gradient of the tile's last state from what comes after it; overwritten by that of the state before the tile
-                  a:Tensor, g:Tensor # (T, R, G, N, K) decays, and the buffer for the gradient of the states
+                  carry:Tensor,     # (R, G, N, K) what later tiles add to the gradient of the last state; overwritten by what this tile adds to the state before it
+                  buf:_Buffers      # `g` is filled
                  ) -> None:
     "The recursion backwards in time: gradient of the loss with respect to each state of a tile."
-    torch.mul(gy.unsqueeze(-2), C, out=g)
-    gs, at = g.unbind(0), a.unbind(0)
+    torch.mul(gy.unsqueeze(-2), C, out=buf.g)
+    gs, at = buf.g.unbind(0), buf.a.unbind(0)
     gs[-1].add_(carry)
     for t in range(len(gs) - 2, -1, -1): gs[t].addcmul_(at[t+1], gs[t+1])
     torch.mul(at[0], gs[0], out=carry)
 
 # %% ../nbs/03_scan.ipynb #0ed65c3c
-def _tile_grads(u:Tensor, dt:Tensor, A:Tensor, B:Tensor, how:str, # the tile's inputs
-                a:Tensor, h:Tensor, g:Tensor, p:Tensor, # decays, states, their gradients, and a buffer; `a` and `g` are overwritten
-                du:Tensor, ddt:Tensor, dA:Tensor, dB:Tensor # results: the first two are set, the others added to
+def _tile_grads(u:Tensor, dt:Tensor, A:Tensor, B:Tensor,           # the tile's inputs
+                buf:_Buffers,                                      # decays, states and their gradients; `a` and `g` are overwritten
+                du:Tensor, ddt:Tensor, dA:Tensor, dB:Tensor        # results: the first two are set, the others added to
                ) -> None:
-    "Gradients of one tile from the gradient of its states."
-    v, dt_, dx = (dt * u).unsqueeze(-2), dt.unsqueeze(-2), a     # (T, R, G, 1, K) twice, (T, R, G, N, K)
-    if how == 'zoh':
-        phi, slope = _phis(dt_ * A, a)
-        dx.mul_(h[:-1]).mul_(g).add_(slope.mul_(g).mul_(B).mul_(v))
+    "Gradients of one tile from the gradients of its states."
+    a, h, p, g, phis = buf
+    v, dt_ = (dt * u).unsqueeze(-2), dt.unsqueeze(-2)              # (T, R, G, 1, K) each
+    dx = a.mul_(h[:-1]).mul_(g)                                    # (T, R, G, N, K)
+    if phis:
+        _, phi, slope, _ = phis
+        dx.addcmul_(slope.mul_(g), torch.mul(v, B, out=p))
         g.mul_(phi)
-    else: dx.mul_(h[:-1]).mul_(g)
     dB += torch.mul(g, v, out=p).sum_to_size(dB.shape)
-    dv = torch.mul(g, B, out=p).sum(-2)
+    dv = torch.mul(g, B, out=p).sum(-2)                            # (T, R, G, K)
     torch.mul(dv, dt, out=du)
-    torch.mul(dx, A, out=p)
-    torch.addcmul(p.sum(-2), dv, u, out=ddt)
+    torch.addcmul(torch.mul(dx, A, out=p).sum(-2), dv, u, out=ddt)
     dA += torch.mul(dx, dt_, out=p).sum((0, 1))
 
 # %% ../nbs/03_scan.ipynb #14ceb887
@@ -239,23 +250,20 @@ def _chunked_backward(gy:Tensor, glast:Tensor, starts:Tensor, u:Tensor, dt:Tenso
     "Gradients of u, dt, A, B and C, chunk by chunk from the end."
     (L, b, G, K), N = u.shape, A.shape[1]
     T, R = _tile_shape(u, N)
-    gy = gy.contiguous()                                     # it comes with channels before time, and is read N times
-    du, ddt = (torch.empty_like(u, memory_format=torch.contiguous_format) for _ in range(2))
-    dA, dB, dC = (torch.zeros_like(w, memory_format=torch.contiguous_format) for w in (A, B, C))
-    buf = _buffers(u, 4, T, R, N)
+    gy = gy.contiguous()                                           # it comes with channels before time, and is read N times
+    du, ddt, dA, dB, dC = torch.empty_like(u), torch.empty_like(u), torch.zeros_like(A), torch.zeros_like(B), torch.zeros_like(C)
+    flat = _flat_buffers(u, N, T, R, how, True)
     for r in range(0, b, R):
         rows = slice(r, r + R)
         carry = glast[rows].clone(memory_format=torch.contiguous_format)
         for t in reversed(range(0, L, T)):
             s = slice(t, t + T), rows
-            n, m = u[s].shape[:2]
-            a, g, p = (_shaped(x, n, m, G, N, K) for x in buf[:3])
-            h = _shaped(buf[3], n + 1, m, G, N, K)
-            _tile_states(u[s], dt[s], A, _tile(B, s), how, starts[t // T, rows], a, h)
+            buf = _shaped(flat, *u[s].shape[:2], G, N, K, backward=True)
+            _tile_states(u[s], dt[s], A, _tile(B, s), starts[t // T, rows], buf)
             dC_tile = _tile(dC, s)
-            dC_tile += torch.mul(h[1:], gy[s].unsqueeze(-2), out=p).sum_to_size(dC_tile.shape)
-            _tile_adjoint(gy[s], _tile(C, s), carry, a, g)
-            _tile_grads(u[s], dt[s], A, _tile(B, s), how, a, h, g, p, du[s], ddt[s], dA, _tile(dB, s))
+            dC_tile += torch.mul(buf.h[1:], gy[s].unsqueeze(-2), out=buf.p).sum_to_size(dC_tile.shape)
+            _tile_adjoint(gy[s], _tile(C, s), carry, buf)
+            _tile_grads(u[s], dt[s], A, _tile(B, s), buf, du[s], ddt[s], dA, _tile(dB, s))
     return du, ddt, dA, dB, dC
 
 # %% ../nbs/03_scan.ipynb #a3abdf27

@@ -1,0 +1,45 @@
+# make demo   train PM, HMA and PT on handwritten digits on a CPU, judge them, give the verdict
+# make test   check that modules, notebooks and README agree, and run every notebook
+# make lab    open JupyterLab on the notebooks
+# Each makes .venv itself, once.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(CURDIR)/$(VENV)/bin
+READY  := $(VENV)/.ready
+DEMO   ?= runs/demo
+NBS    := nbs/experiments
+export PATH := $(BIN):$(PATH)
+PAPERMILL := python -W ignore -m papermill --no-progress-bar --log-level ERROR
+
+.PHONY: demo test lab readme
+
+$(READY): settings.ini setup.py
+	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.10 to 3.12, or say which: make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --upgrade pip setuptools wheel
+	python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@mkdir -p $(DEMO)/judge $(addprefix $(DEMO)/,PM HMA PT)
+	@echo "1/5 the judge, and the quality bar from its controls"
+	@$(PAPERMILL) $(NBS)/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb -p data digits -p size 16 -p out $(DEMO)/judge
+	@i=2; for b in PM HMA PT; do echo "$$i/5 $$b (a run that was stopped goes on where it was)"; i=$$((i + 1)); \
+	 $(PAPERMILL) $(NBS)/train_backbone.ipynb $(DEMO)/$$b/train_backbone.ipynb -f $(NBS)/demo.yaml -p backbone $$b -p out $(DEMO)/$$b || exit 1; done
+	@echo "5/5 the comparison"
+	@$(PAPERMILL) $(NBS)/compare_backbones.ipynb $(DEMO)/compare_backbones.ipynb -p records $(DEMO) -p judge $(DEMO)/judge/judge.safetensors -p out $(DEMO)/verdict
+	@python -W ignore -m nbconvert --log-level ERROR --to html $(DEMO)/compare_backbones.ipynb
+	@python tools/verdict.py $(DEMO)/verdict/run.json
+	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
+
+test: export OMP_NUM_THREADS = 1
+test: $(READY)
+	@sh tools/check.sh
+	nbdev_test --n_workers 2 --timing
+	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) passed, 0 failed"
+
+lab: $(READY)
+	jupyter lab --notebook-dir . $(NBS)/compare_backbones.ipynb
+
+readme: $(READY)
+	@python tools/readme.py README.md

@@ -1,0 +1,14 @@
+# Fails when exported modules differ from the notebooks, when a notebook is not clean, or when README.md is not the rendered index.
+# Everything is done in a copy, so the checkout stays as it is.
+set -e
+copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT
+cp -R nbs mambaflow tools settings.ini setup.py README.md "$copy"; find "$copy" -name __pycache__ -prune -exec rm -rf {} +
+here=$PWD; cd "$copy"
+fail() { echo "FAILED: $1" >&2; exit 1; }
+rm -rf mambaflow; mkdir mambaflow; nbdev_export
+diff -r --exclude=__pycache__ "$here/mambaflow" mambaflow || fail "mambaflow/ differs from the notebooks (< as it is, > as exported): run nbdev_export and commit"
+nbdev_clean
+diff -rq --exclude=.ipynb_checkpoints "$here/nbs" nbs || fail "these notebooks are not clean: run nbdev_clean and commit"
+python tools/readme.py README.md
+diff "$here/README.md" README.md || fail "README.md is not the rendered nbs/index.ipynb: run make readme and commit"
+echo "modules, notebooks and README agree"
