@@ -32,7 +32,7 @@ demo: $(READY)
 	@python tools/verdict.py $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
 
-test: export OMP_NUM_THREADS = 1
+demo test: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
 test: $(READY)
 	@sh tools/check.sh
 	nbdev_test --n_workers 2 --timing
