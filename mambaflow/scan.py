@@ -303,6 +303,7 @@ def _reject_mamba_ssm(a:ScanArgs) -> str:
     if a.u.device.type != 'cuda': return f'mamba_ssm needs CUDA tensors, these are on {a.u.device}'
     if a.discretization != 'mamba': return f"mamba_ssm knows the discretization 'mamba' only, not {a.discretization!r}"
     if a.u.dtype == torch.float64: return 'mamba_ssm has no float64'
+    if a.B.dim() == 2 and _n_groups(a.C) > 1: return 'mamba_ssm takes the number of groups from B, so a constant B rules out a grouped C'
     if a.A.shape[1] > 256: return f'mamba_ssm takes states of at most 256 components, A has {a.A.shape[1]}'
     if a.return_last_state and torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in a):
         return 'mamba_ssm does not differentiate the last state'
