@@ -224,7 +224,7 @@ class Trainer:
             timer.mark(); bar.update()
             if len(self.pending) == 50 or k == self.steps - 1:
                 record_losses(self.state, self.pending, self.out)
-                bar.set_postfix(epoch=self.state.epoch + 1, loss=f'{sum(self.state.losses[-50:]) / len(self.state.losses[-50:]):.4f}')
+                bar.set_postfix(epoch=self.state.epoch + 1, loss=f'{sum(self.state.losses[-50:]) / len(self.state.losses[-50:]):.4f}', refresh=False)
         self.state.epoch += 1; self.state.step += self.steps
 
 # %% ../nbs/10_training.ipynb #f4aed433
@@ -268,7 +268,7 @@ def fit(model:nn.Module,       # velocity model with a `config`; trained in plac
     trainer.resume()
     state, timer, memory = trainer.state, StepTimer(trainer.device), PeakMemory(trainer.device)
     model.train()
-    with tqdm(total=config.epochs * trainer.steps, initial=state.step, desc=out.name, mininterval=1, unit='step') as bar:
+    with tqdm(total=config.epochs * trainer.steps, initial=state.step, desc=out.name, mininterval=1 if sys.stderr.isatty() else 5, unit='step') as bar:
         while state.epoch < config.epochs:
             begin = time.perf_counter()
             trainer.epoch(timer, bar)
