@@ -6,7 +6,7 @@
 __all__ = ['config_from_json', 'nearby_config', 'fit_protocol', 'open_model', 'parser', 'draw', 'mambaflow_sample']
 
 # %% ../nbs/13_cli.ipynb #c6d4eb12
-import argparse, json, sys
+import argparse, json
 from pathlib import Path
 import torch
 import torch.nn as nn
@@ -97,4 +97,4 @@ def mambaflow_sample(argv:list[str]|None=None # arguments, those of the process 
     "Console script. Bad input ends with one readable message and exit status 2."
     args = parser().parse_args(argv)
     try: draw(args)
-    except (ValueError, OSError) as e: sys.exit(f'mambaflow_sample: {e}') if argv is None else parser().error(str(e))
+    except (ValueError, OSError, RuntimeError) as e: parser().error(str(e))    # RuntimeError: what torch says of a device
