@@ -12,7 +12,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 from .config import Config, choose
-from .layers import Attention, Bidirectional, Block, Mamba, TimeEmbedding, position_embedding
+from .layers import Attention, Bidirectional, Block, Mamba, Mamba2, TimeEmbedding, position_embedding
 
 # %% ../nbs/05_backbones.ipynb #0eb9c055
 def patchify(x:Tensor, # (B, C, H, W)
@@ -31,7 +31,7 @@ def unpatchify(tokens:Tensor, # (B, L, C*p*p)
 
 # %% ../nbs/05_backbones.ipynb #aca4bffe
 KINDS = {'PM': ('state space',), 'HMA': ('state space', 'attention'), 'PT': ('attention',)}
-MIXERS = {'mamba': Mamba}
+MIXERS = {'mamba': Mamba, 'mamba2': Mamba2}
 
 # %% ../nbs/05_backbones.ipynb #2d6da239
 @dataclass(frozen=True)
@@ -49,20 +49,32 @@ class BackboneConfig(Config):
     d_state:int = 64            # N, state per channel
     expand:int = 2              # inner channels of the mixer per feature
     bidirectional:bool = True   # a second mixer reads the tokens backwards
-    discretization:str = 'mamba'# or 'zoh', see `selective_scan`
+    discretization:str = 'mamba'# or 'zoh', see `selective_scan`; 'mamba2' knows the first only
+    headdim:int = 64            # P, channels per head of 'mamba2'
+    ngroups:int = 2             # G, groups of its heads with their own B and C
     cond_width:int = 256        # features of the time embedding
     classes:int = 0             # labels; 0 makes an unconditional model
     label_dropout:float = 0.1   # share of labels hidden in training, for guidance
 
     def __post_init__(self):
         choose('backbone', self.kind, KINDS); choose('mixer', self.mixer, MIXERS); choose('discretization', self.discretization, ['mamba', 'zoh'])
-        for name in ('image_size', 'channels', 'patch', 'width', 'depth', 'heads', 'mlp_width', 'd_state', 'expand', 'cond_width'):
+        for name in ('image_size', 'channels', 'patch', 'width', 'depth', 'heads', 'mlp_width', 'd_state', 'expand', 'headdim', 'ngroups', 'cond_width'):
             if getattr(self, name) < 1: raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
         if self.image_size % self.patch: raise ValueError(f'patch size {self.patch} does not divide the image size {self.image_size}: choose a divisor')
         if self.width % self.heads: raise ValueError(f'heads must divide the width: {self.heads} heads do not divide {self.width}')
         if self.width % 4: raise ValueError(f'two-dimensional sinusoidal positions need a width divisible by 4, got {self.width}')
         if self.depth % len(KINDS[self.kind]): raise ValueError(f'{self.kind} alternates {len(KINDS[self.kind])} kinds of block: depth {self.depth} must be even')
+        if self.mixer == 'mamba2': self._check_mamba2()
         if not 0 <= self.label_dropout <= 1 or self.classes < 0: raise ValueError('label_dropout must lie in [0, 1] and classes must not be negative')
+
+    def _check_mamba2(self):
+        "Raise ValueError for heads, groups or a discretisation that Mamba-2 cannot have."
+        inner, heads = self.expand * self.width, self.expand * self.width // self.headdim
+        if self.discretization != 'mamba':
+            raise ValueError(f"mixer 'mamba2' steps with exp(dt A) and dt, discretization 'mamba': {self.discretization!r} needs mixer 'mamba'")
+        if inner % self.headdim: raise ValueError(f'headdim must divide expand * width: headdim {self.headdim} does not divide {self.expand} * {self.width} = {inner}')
+        if heads % self.ngroups:
+            raise ValueError(f'ngroups must divide the number of heads: {self.ngroups} groups do not divide {inner} / {self.headdim} = {heads} heads; choose another ngroups or a smaller headdim')
 
     @property
     def tokens(self) -> int: return (self.image_size // self.patch) ** 2
@@ -77,7 +89,8 @@ def make_block(kind:str,          # 'state space' or 'attention'
               ) -> Block:         # (B, L, width), (B, cond_width) -> (B, L, width)
     "One block of the body. Attention brings its MLP; the state space has its own expansion inside and needs none."
     if kind == 'attention': return Block(Attention(c.width, c.heads), c.width, c.cond_width, c.mlp_width)
-    def mixer(): return MIXERS[c.mixer](c.width, d_state=c.d_state, expand=c.expand, discretization=c.discretization)
+    own = dict(headdim=c.headdim, ngroups=c.ngroups) if c.mixer == 'mamba2' else dict(discretization=c.discretization)
+    def mixer(): return MIXERS[c.mixer](c.width, d_state=c.d_state, expand=c.expand, **own)
     return Block(Bidirectional(mixer(), mixer()) if c.bidirectional else mixer(), c.width, c.cond_width)
 
 # %% ../nbs/05_backbones.ipynb #f1efe0bf
