@@ -173,12 +173,13 @@ def check_comparable(records:Sequence[Mapping] # training runs
                     ) -> list[Mapping]:        # the same records
     "Raise ValueError, naming what differs, unless all runs share data, training (but the seed), samples and device."
     def shared(r):
-        training = {k: v for k, v in r['config']['training'].items() if k != 'seed'}
+        training = {'compile': 'none', **r['config']['training'], 'seed': None}          # records from before `compile` was a choice lack it
         picture = {k: r['config']['model'].get(k) for k in ('image_size', 'channels', 'patch')}
         return {'data': r['data'], **training, **picture, 'samples': r.get('samples'), 'device': r['provenance'].get('device')}
     first = shared(records[0])
     for r in records[1:]:
-        differ = [f'{k}: {first[k]!r} against {v!r}' for k, v in shared(r).items() if first[k] != v]
+        other = shared(r)
+        differ = [f'{k}: {first.get(k)!r} against {other.get(k)!r}' for k in {**first, **other} if first.get(k) != other.get(k)]
         if differ: raise ValueError(f"{records[0]['run']} and {r['run']} are not comparable, they differ in {'; '.join(differ)}: compare runs of one protocol")
     return list(records)
 
