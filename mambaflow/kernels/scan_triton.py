@@ -24,6 +24,7 @@ def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
                     L, K, N, channels, ratio_B, ratio_C, groups_B, groups_C, batch, blocks, padded, one, EVEN: tl.constexpr,
                     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
                     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr):
+    "Output and last state of BD channels of one batch row, and the states between segments."
     item = tl.program_id(0)
     b = (item // blocks).to(tl.int64)
     g = (item % blocks) // tl.cdiv(K, BD)
@@ -171,6 +172,7 @@ def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, carry
                      HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_LAST: tl.constexpr,
                      SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
                      T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr, KEPT: tl.constexpr):
+    "All gradients; a program takes one piece of work after the other and uses the same scratch memory for each."
     pid = tl.program_id(0)
     i, chunks = tl.arange(0, T), _chunks(L, T, SEG)
     row = tl.arange(0, BD)[None, :, None] * N
