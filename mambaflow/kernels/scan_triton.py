@@ -18,6 +18,14 @@ from .scan_triton_tiles import _silu, _silu_slope, _chunks, _chunk, _signal, _lo
 _STRIDES = [f's{x}_{k}' for x in ('u', 'd', 'z', 'g', 'o') for k in 'bdl'] + ['one']
 
 # %% ../../nbs/kernels/scan_triton.ipynb #ca19606b
+@triton.jit
+def _block(item, blocks, K, one, BD: tl.constexpr):
+    "Batch row, group, channels and which of them exist, of a piece of work. Blocks of one batch row run side by side and share B and C."
+    k = item % blocks % tl.cdiv(K, BD) * BD + tl.arange(0, BD) * one
+    g = item % blocks // tl.cdiv(K, BD)
+    return (item // blocks).to(tl.int64), g, g * K + k, k < K
+
+# %% ../../nbs/kernels/scan_triton.ipynb #12455444
 @triton.jit(do_not_specialize=_STRIDES)
 def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
                     su_b, su_d, su_l, sd_b, sd_d, sd_l, sz_b, sz_d, sz_l, so_d, so_l,
@@ -25,11 +33,7 @@ def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
                     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
                     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr):
     "Output and last state of BD channels of one batch row, and the states between segments."
-    item = tl.program_id(0)
-    b = (item // blocks).to(tl.int64)
-    g = (item % blocks) // tl.cdiv(K, BD)
-    k = (item % blocks) % tl.cdiv(K, BD) * BD + tl.arange(0, BD) * one
-    d, dm = g * K + k, k < K
+    b, g, d, dm = _block(tl.program_id(0), blocks, K, one, BD)
     bias_d = tl.load(bias + d, mask=dm, other=0.) if HAS_BIAS else tl.zeros([BD], tl.float32)
     skip = tl.load(D + d, mask=dm, other=0.) if HAS_D else tl.zeros([BD], tl.float32)
     u += b * su_b; delta += b * sd_b; y += b * channels * L; last += b * channels * N
@@ -62,7 +66,15 @@ def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
         tl.store(y + d[:, None] * so_d + t[None, :].to(tl.int64) * so_l, out, mask=dm[:, None] & tm[None, :])
         tl.debug_barrier()                                 # the state that one thread stored may be another's to load
 
-# %% ../../nbs/kernels/scan_triton.ipynb #5b0e6dbd
+# %% ../../nbs/kernels/scan_triton.ipynb #111c7083
+@triton.jit
+def _signals(u, delta, z, dy, d, dm, t, tm, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, HAS_Z: tl.constexpr):
+    "Tiles of u, delta, the gate (or u in its place) and the gradient of the output. They are asked for one chunk before they are needed."
+    tile_u = _signal(u, d, dm, t, tm, su_d, su_l)
+    tile_z = _signal(z, d, dm, t, tm, sz_d, sz_l) if HAS_Z else tile_u
+    return tile_u, _signal(delta, d, dm, t, tm, sd_d, sd_l), tile_z, _signal(dy, d, dm, t, tm, sg_d, sg_l)
+
+# %% ../../nbs/kernels/scan_triton.ipynb #71828c7e
 @triton.jit
 def _states(u, delta, A, B, C, z, dy, hs, dz, bias_d, skip, d, dm, row, start, stop, chunks,
             su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, so_d, so_l, L, N, channels, padded, one,
@@ -71,19 +83,14 @@ def _states(u, delta, A, B, C, z, dy, hs, dz, bias_d, skip, d, dm, row, start, s
     "The state at the start of each chunk of a segment, into `hs`, and the gradient of the gate."
     i = tl.arange(0, T)
     t, tm = _chunk(start, chunks, L, T, REVERSE)
-    next_u = _signal(u, d, dm, t, tm, su_d, su_l)
-    next_raw = _signal(delta, d, dm, t, tm, sd_d, sd_l)
-    next_dt = _step(next_raw + bias_d[:, None], tm, SOFTPLUS)
-    next_gate = _silu_slope(_signal(z, d, dm, t, tm, sz_d, sz_l)) * _signal(dy, d, dm, t, tm, sg_d, sg_l).to(tl.float32) if HAS_Z else next_dt
+    next_u, raw, next_z, next_dy = _signals(u, delta, z, dy, d, dm, t, tm, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, HAS_Z)
+    next_dt, next_gate = _step(raw + bias_d[:, None], tm, SOFTPLUS), _silu_slope(next_z) * next_dy
     for c in range(start, stop):
         t, tm = _chunk(c, chunks, L, T, REVERSE)
         here = hs + (c - start) * BD * N
-        dt, uu, gate = next_dt, next_u.to(tl.float32), next_gate
+        dt, uu, gate = next_dt, next_u, next_gate
         later, later_m = _chunk(c + 1, chunks, L * (c + 1 < stop), T, REVERSE)
-        next_u = _signal(u, d, dm, later, later_m, su_d, su_l)
-        next_raw = _signal(delta, d, dm, later, later_m, sd_d, sd_l)
-        next_z = _signal(z, d, dm, later, later_m, sz_d, sz_l) if HAS_Z else next_u
-        next_dy = _signal(dy, d, dm, later, later_m, sg_d, sg_l) if HAS_Z else next_u
+        next_u, raw, next_z, next_dy = _signals(u, delta, z, dy, d, dm, later, later_m, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, HAS_Z)
         v = dt * uu
         acc = tl.zeros([BN, BD, T], tl.float32)
         for n0 in tl.range(0, N, BN, num_stages=STAGES):
@@ -98,11 +105,18 @@ def _states(u, delta, A, B, C, z, dy, hs, dz, bias_d, skip, d, dm, row, start, s
         if HAS_Z:
             out = (tl.sum(acc, 0) + skip[:, None] * uu) * gate
             tl.store(dz + d[:, None] * so_d + t[None, :].to(tl.int64) * so_l, out, mask=dm[:, None] & tm[None, :])
-        next_dt = _step(next_raw + bias_d[:, None], later_m, SOFTPLUS)
-        next_gate = _silu_slope(next_z) * next_dy.to(tl.float32) if HAS_Z else next_dt
+        next_dt, next_gate = _step(raw + bias_d[:, None], later_m, SOFTPLUS), _silu_slope(next_z) * next_dy
         tl.debug_barrier()                         # the state that one thread stored is another's to load
 
-# %% ../../nbs/kernels/scan_triton.ipynb #71828c7e
+# %% ../../nbs/kernels/scan_triton.ipynb #cd610390
+@triton.jit
+def _inputs(raw, z, dy, bias_d, tm, HAS_Z: tl.constexpr, SOFTPLUS: tl.constexpr):
+    "Step lengths, their derivative by delta, and the gradient of the output before the gate."
+    raw += bias_d[:, None]
+    dt = _step(raw, tm, SOFTPLUS)
+    return dt, tl.sigmoid(raw) if SOFTPLUS else dt, dy * _silu(z) if HAS_Z else dy
+
+# %% ../../nbs/kernels/scan_triton.ipynb #0c783654
 @triton.jit
 def _gradients(u, delta, A, B, C, z, dy, hs, carry, du, ddelta, to, sum_D, sum_bias, bias_d, skip, d, dm, row, start, stop, chunks,
                su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, so_d, so_l, L, N, channels, padded, one,
@@ -111,21 +125,14 @@ def _gradients(u, delta, A, B, C, z, dy, hs, carry, du, ddelta, to, sum_D, sum_b
     "Gradients of one segment: u and delta are stored, B and C added to memory, A kept in `carry`, D and the bias returned."
     i = tl.arange(0, T)
     t, tm = _chunk(stop - 1, chunks, L, T, REVERSE)
-    next_u = _signal(u, d, dm, t, tm, su_d, su_l)
-    next_raw = _signal(delta, d, dm, t, tm, sd_d, sd_l)
-    next_dt = _step(next_raw + bias_d[:, None], tm, SOFTPLUS)
-    next_slope = tl.sigmoid(next_raw.to(tl.float32) + bias_d[:, None]) if SOFTPLUS else next_dt
-    next_gy = _signal(dy, d, dm, t, tm, sg_d, sg_l).to(tl.float32)
-    if HAS_Z: next_gy *= _silu(_signal(z, d, dm, t, tm, sz_d, sz_l))
+    next_u, raw, next_z, next_dy = _signals(u, delta, z, dy, d, dm, t, tm, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, HAS_Z)
+    next_dt, next_slope, next_gy = _inputs(raw, next_z, next_dy, bias_d, tm, HAS_Z, SOFTPLUS)
     for c in range(stop - 1, start - 1, -1):
         t, tm = _chunk(c, chunks, L, T, REVERSE)
         here = hs + (c - start) * BD * N
-        dt, uu, gy, slope_dt = next_dt, next_u.to(tl.float32), next_gy, next_slope
+        dt, uu, gy, slope_dt = next_dt, next_u, next_gy, next_slope
         sooner, sooner_m = _chunk(c - 1, chunks, L * (c > start), T, REVERSE)
-        next_u = _signal(u, d, dm, sooner, sooner_m, su_d, su_l)
-        next_raw = _signal(delta, d, dm, sooner, sooner_m, sd_d, sd_l)
-        next_z = _signal(z, d, dm, sooner, sooner_m, sz_d, sz_l) if HAS_Z else next_u
-        next_dy = _signal(dy, d, dm, sooner, sooner_m, sg_d, sg_l)
+        next_u, raw, next_z, next_dy = _signals(u, delta, z, dy, d, dm, sooner, sooner_m, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, HAS_Z)
         v = dt * uu
         dv, dx_A = tl.zeros([BN, BD, T], tl.float32), tl.zeros([BN, BD, T], tl.float32)
         for n0 in tl.range(0, N, BN, num_stages=STAGES):
@@ -157,14 +164,11 @@ def _gradients(u, delta, A, B, C, z, dy, hs, carry, du, ddelta, to, sum_D, sum_b
         tl.store(ddelta + at, ddt, mask=dm[:, None] & tm[None, :])
         sum_D += gy * uu
         sum_bias += ddt
-        next_dt = _step(next_raw + bias_d[:, None], sooner_m, SOFTPLUS)
-        next_slope = tl.sigmoid(next_raw.to(tl.float32) + bias_d[:, None]) if SOFTPLUS else next_dt
-        next_gy = next_dy.to(tl.float32)
-        if HAS_Z: next_gy *= _silu(next_z)
+        next_dt, next_slope, next_gy = _inputs(raw, next_z, next_dy, bias_d, sooner_m, HAS_Z, SOFTPLUS)
         tl.debug_barrier()
     return sum_D, sum_bias
 
-# %% ../../nbs/kernels/scan_triton.ipynb #a8c8674d
+# %% ../../nbs/kernels/scan_triton.ipynb #53da36b4
 @triton.jit(do_not_specialize=_STRIDES)
 def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, carry, du, ddelta, dz, dA, dBC, dD, dbias,
                      sg_b, sg_d, sg_l, su_b, su_d, su_l, sd_b, sd_d, sd_l, sz_b, sz_d, sz_l, so_d, so_l,
@@ -179,10 +183,7 @@ def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, carry
     hs += pid.to(tl.int64) * KEPT * BD * N
     carry += pid.to(tl.int64) * 2 * BD * N                 # gradient of the state, gradient of A
     for item in range(pid, items, tl.num_programs(0)):
-        b = (item // blocks).to(tl.int64)                  # blocks of one batch row run side by side and share B and C
-        g = (item % blocks) // tl.cdiv(K, BD)
-        k = (item % blocks) % tl.cdiv(K, BD) * BD + tl.arange(0, BD) * one
-        d, dm = g * K + k, k < K
+        b, g, d, dm = _block(item, blocks, K, one, BD)
         bias_d = tl.load(bias + d, mask=dm, other=0.) if HAS_BIAS else tl.zeros([BD], tl.float32)
         skip = tl.load(D + d, mask=dm, other=0.) if HAS_D else tl.zeros([BD], tl.float32)
         B_, C_ = B + (b * groups_B + g // ratio_B) * N * padded, C + (b * groups_C + g // ratio_C) * N * padded
@@ -218,7 +219,7 @@ def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, carry
             tl.atomic_add(dA + dn, 0.6931471805599453 * tl.load(carry + BD * N + row + n[:, None, None] * one, mask=dnm, other=0.), mask=dnm, sem='relaxed')
         tl.debug_barrier()
 
-# %% ../../nbs/kernels/scan_triton.ipynb #0c783654
+# %% ../../nbs/kernels/scan_triton.ipynb #cb9ac7ae
 SEGMENT = 256    # tokens between the states that the forward pass keeps
 RESIDENT = 8     # programs of the backward pass on one multiprocessor: its registers allow no more
 
@@ -259,7 +260,7 @@ def _processors(device:torch.device) -> int:
     "Multiprocessors of a GPU; 1 for the interpreter."
     return torch.cuda.get_device_properties(device).multi_processor_count if device.type == 'cuda' else 1
 
-# %% ../../nbs/kernels/scan_triton.ipynb #53da36b4
+# %% ../../nbs/kernels/scan_triton.ipynb #82e7ca10
 @torch.library.custom_op('mambaflow::selective_scan', mutates_args=())
 def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor, D:Tensor|None, z:Tensor|None, bias:Tensor|None,
              softplus:bool, zoh:bool, reverse:bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -280,7 +281,7 @@ def _forward_outputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     b, d, l = u.shape
     return _signal_like(u, u.dtype), u.new_empty(b, len(A), d, dtype=torch.float32), u.new_empty((l + SEGMENT - 1) // SEGMENT - 1, b, len(A), d, dtype=torch.float32)
 
-# %% ../../nbs/kernels/scan_triton.ipynb #18ae5626
+# %% ../../nbs/kernels/scan_triton.ipynb #e3a2df77
 @torch.library.custom_op('mambaflow::selective_scan_backward', mutates_args=())
 def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor, u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor, D:Tensor|None, z:Tensor|None,
               bias:Tensor|None, softplus:bool, zoh:bool, reverse:bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -310,7 +311,7 @@ def _backward_outputs(dy, dlast, starts, u, delta, A, B, C, D, z, bias, softplus
     return (_signal_like(u, u.dtype), _signal_like(u, delta.dtype), torch.empty_like(A), _turned(B), _turned(C), rows(D),
             _signal_like(u, z.dtype) if z is not None else u.new_empty(0), rows(bias))
 
-# %% ../../nbs/kernels/scan_triton.ipynb #cb9ac7ae
+# %% ../../nbs/kernels/scan_triton.ipynb #993cfffe
 def _save(ctx, inputs, output):
     "Keep the inputs and the states between segments; all others are made again."
     u, delta, A, B, C, D, z, bias, *ctx.how = inputs
@@ -326,7 +327,7 @@ def _differentiate(ctx, dy, dlast, _):
 
 _forward.register_autograd(_differentiate, setup_context=_save)
 
-# %% ../../nbs/kernels/scan_triton.ipynb #82e7ca10
+# %% ../../nbs/kernels/scan_triton.ipynb #7fcdcc3e
 def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat16 or float32, any strides
                           delta:Tensor,              # (B, D, L)
                           A:Tensor,                  # (D, N)
@@ -346,7 +347,7 @@ def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat
     y, last, _ = _forward(u, delta, A2, grouped(B), grouped(C), f32(D), z, f32(delta_bias), delta_softplus, discretization == 'zoh', reverse)
     return y, last.transpose(1, 2)
 
-# %% ../../nbs/kernels/scan_triton.ipynb #e3a2df77
+# %% ../../nbs/kernels/scan_triton.ipynb #3b2d31f1
 def why_not() -> str:
     "Why the kernel cannot be used on this machine, or ''."
     return '' if torch.cuda.is_available() else 'triton needs a CUDA device'

@@ -44,7 +44,7 @@ def _phis(x, ex):
     phi = tl.where(near, 1. + q * phi2, (ex - 1.) / far)
     return phi, tl.where(near, phi - phi2, (ex - phi) / far)
 
-# %% ../../nbs/kernels/scan_triton_tiles.ipynb #ad2cb0ed
+# %% ../../nbs/kernels/scan_triton_tiles.ipynb #32733ca0
 @triton.jit
 def _chunks(L, T: tl.constexpr, SEG: tl.constexpr):
     "Number of chunks; where there are several segments it is such that they begin at the same tokens for T = 8 and T = 16."
@@ -84,7 +84,7 @@ def _step(raw, tm, SOFTPLUS: tl.constexpr):
     if SOFTPLUS: raw = _softplus(raw)
     return tl.where(tm[None, :], raw, 0.)
 
-# %% ../../nbs/kernels/scan_triton_tiles.ipynb #32733ca0
+# %% ../../nbs/kernels/scan_triton_tiles.ipynb #2788d782
 @triton.jit
 def _pick(x, here):
     "The slice along the last axis for which `here` holds. Where the axis lies in one thread, this is the choice of a register and costs nothing."
@@ -112,7 +112,7 @@ def _adjoint(a, c, g, i, T: tl.constexpr, REVERSE: tl.constexpr):
         g = _pick(a, here) * now
     return gs, g
 
-# %% ../../nbs/kernels/scan_triton_tiles.ipynb #af12d864
+# %% ../../nbs/kernels/scan_triton_tiles.ipynb #a8147bdd
 @triton.jit
 def _advance(dt, v, A, Bt, h0, i, ZOH: tl.constexpr, T: tl.constexpr, REVERSE: tl.constexpr):
     "Decays, phi1 and its slope, states and the states before them, (BN, BD, T) each, and the last state, of one tile."
@@ -126,7 +126,7 @@ def _advance(dt, v, A, Bt, h0, i, ZOH: tl.constexpr, T: tl.constexpr, REVERSE: t
     h, before, last = _recur(a, b, h0, i, T, REVERSE)
     return a, phi, slope, h, before, last
 
-# %% ../../nbs/kernels/scan_triton_tiles.ipynb #2d6201f3
+# %% ../../nbs/kernels/scan_triton_tiles.ipynb #b386ef0b
 @triton.jit
 def _sum_channels(p, q, T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr):
     "Sums over the channels of two (BN, BD, T) tiles, as (BN, 2, T)."
