@@ -67,11 +67,13 @@ class Attention(nn.Module):
         return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, L, d))
 
 # %% ../nbs/04_layers.ipynb #380fe1e9
-def _conv_kernel():
-    "The Triton kernel, or None where it does not import."
-    try: from mambaflow.kernels.conv_triton import conv_silu_triton as kernel
-    except ImportError: kernel = None
-    return kernel
+def _kernels():
+    "The Triton kernels of the convolution and of the gated norm below, or None where they do not import."
+    try:
+        from mambaflow.kernels.conv_triton import conv_silu_triton as conv
+        from mambaflow.kernels.norm_triton import gated_norm_triton as norm
+    except ImportError: conv = norm = None
+    return conv, norm
 
 # %% ../nbs/04_layers.ipynb #adfca6ee
 def causal_conv_silu(x:Tensor,          # (B, L, E)
@@ -81,7 +83,7 @@ def causal_conv_silu(x:Tensor,          # (B, L, E)
                     ) -> Tensor:        # (B, L, E) in the dtype of x
     "Causal depthwise convolution and SiLU, in float32 for half precision. Raises ValueError for a weight that does not fit."
     if weight.shape[:2] != (x.shape[2], 1): raise ValueError(f'causal_conv_silu: weight has shape {tuple(weight.shape)}, expected ({x.shape[2]}, 1, taps)')
-    if x.is_cuda and x.dtype != torch.float64 and weight.shape[2] <= 4 and (kernel := _conv_kernel()): return kernel(x, weight, bias, reverse)
+    if x.is_cuda and x.dtype != torch.float64 and weight.shape[2] <= 4 and (kernel := _kernels()[0]): return kernel(x, weight, bias, reverse)
     K, L = weight.shape[2], x.shape[1]
     x32 = F.pad(x if x.dtype == torch.float64 else x.float(), (0, 0, 0, K - 1) if reverse else (0, 0, K - 1, 0))   # (B, L+K-1, E)
     y = bias.to(x32.dtype)
@@ -147,6 +149,7 @@ class GatedRMSNorm(nn.Module):
     def forward(self, y:Tensor, # (..., E)
                 z:Tensor        # (..., E)
                ) -> Tensor:     # (..., E) in the dtype of y
+        if y.is_cuda and y.dtype != torch.float64 and (kernel := _kernels()[1]): return kernel(y, z, self.weight, self.groups, self.eps)
         dtype = torch.float64 if y.dtype == torch.float64 else torch.float32
         h = (y.to(dtype) * F.silu(z.to(dtype))).unflatten(-1, (self.groups, -1))                   # (..., G, E/G)
         h = h * torch.rsqrt(h.square().mean(-1, keepdim=True) + self.eps)

@@ -46,15 +46,11 @@ def _phis(x, ex):
 
 # %% ../../nbs/kernels/scan_triton_tiles.ipynb #32733ca0
 @triton.jit
-def _chunks(L, T: tl.constexpr, SEG: tl.constexpr):
-    "Number of chunks; where there are several segments it is such that they begin at the same tokens for T = 8 and T = 16."
-    return tl.where(L > SEG * T, tl.cdiv(L, 16) * (16 // T), tl.cdiv(L, T))
-
-@triton.jit
 def _chunk(c, chunks, L, T: tl.constexpr, REVERSE: tl.constexpr):
-    "Positions of the c-th chunk in the order of reading, and which of them exist."
-    t = (chunks - 1 - c if REVERSE else c) * T + tl.arange(0, T)
-    return t, (t >= 0) & (t < L)
+    "First position of the c-th chunk in the order of reading, and which of its positions exist."
+    first = (chunks - 1 - c if REVERSE else c) * T
+    t = first + tl.arange(0, T)
+    return first, (t >= 0) & (t < L)
 
 @triton.jit
 def _signal(p, d, dm, t, tm, sd, st):
@@ -62,21 +58,9 @@ def _signal(p, d, dm, t, tm, sd, st):
     return tl.load(p + d[:, None] * sd + t[None, :].to(tl.int64) * st, mask=dm[:, None] & tm[None, :], other=0.).to(tl.float32)
 
 @triton.jit
-def _load(p, mask, EVEN: tl.constexpr):
-    "Values where the mask holds, else zero; without looking at the mask when the sizes are multiples of the block."
-    if EVEN: return tl.load(p)
-    else: return tl.load(p, mask=mask, other=0.)
-
-@triton.jit
-def _store(p, x, mask, EVEN: tl.constexpr):
-    "The counterpart of `_load`."
-    if EVEN: tl.store(p, x)
-    else: tl.store(p, x, mask=mask)
-
-@triton.jit
-def _varying(p, n, t, padded, N, EVEN: tl.constexpr):
-    "A (BN, T) tile of B or C, (N, padded) in memory, as float32."
-    return _load(p + n[:, None] * padded + t[None, :], (n < N)[:, None] & (t >= 0)[None, :], EVEN).to(tl.float32)
+def _varying(p, n, first, i, N: tl.constexpr):
+    "A (BN, 8) tile of B or C, which lie in memory as (chunks, N, 8)."
+    return tl.load(p + first * N + n[:, None] * 8 + i[None, :])
 
 @triton.jit
 def _step(raw, tm, SOFTPLUS: tl.constexpr):
@@ -86,9 +70,9 @@ def _step(raw, tm, SOFTPLUS: tl.constexpr):
 
 # %% ../../nbs/kernels/scan_triton_tiles.ipynb #2788d782
 @triton.jit
-def _pick(x, here):
-    "The slice along the last axis for which `here` holds. Where the axis lies in one thread, this is the choice of a register and costs nothing."
-    return tl.sum(tl.where(here, x, tl.full(x.shape, -0., tl.float32)), 2, keep_dims=True) # x + -0. is x for every x, so the compiler can drop the sum
+def _pick(x, here, axis: tl.constexpr = 2):
+    "The slice along an axis for which `here` holds. Where the axis lies in one thread, this is the choice of a register and costs nothing."
+    return tl.sum(tl.where(here, x, -1. * tl.zeros(x.shape, tl.float32)), axis, keep_dims=True) # x + -0. is x for every x, so the compiler can drop the sum
 
 @triton.jit
 def _recur(a, b, h, i, T: tl.constexpr, REVERSE: tl.constexpr):
@@ -128,11 +112,38 @@ def _advance(dt, v, A, Bt, h0, i, ZOH: tl.constexpr, T: tl.constexpr, REVERSE: t
 
 # %% ../../nbs/kernels/scan_triton_tiles.ipynb #b386ef0b
 @triton.jit
+def _fold(p, q, upper, axis: tl.constexpr):
+    "Sums of p and of q over an axis of length 2 that lies in two threads: p's where `upper` is false, q's where it is true. One exchange serves both."
+    mine, given = tl.where(upper, q, p), tl.where(upper, p, q).to(tl.int32, bitcast=True)
+    return mine + (tl.xor_sum(given, axis, keep_dims=True) ^ given).to(tl.float32, bitcast=True) # (x ^ y) ^ x is y: what the other has given
+
+@triton.jit
+def _halve(x):
+    "(2 R addends, S parts of the tokens, M, 2 T tokens of the part) to (R, 2 S, M, T): sums over pairs of addends, each for one half of the tokens."
+    R: tl.constexpr = x.shape[0] // 2
+    S: tl.constexpr = x.shape[1]
+    M: tl.constexpr = x.shape[2]
+    T: tl.constexpr = x.shape[3] // 2
+    x = tl.reshape(x, [2, R, S, M, 2, T])
+    first = (tl.arange(0, 2) == 0)[None, None, None, None, :, None]
+    x = _fold(_pick(x, first, 4), _pick(x, ~first, 4), (tl.arange(0, 2) == 1)[:, None, None, None, None, None], 0)
+    return tl.reshape(tl.permute(x, [1, 2, 0, 3, 4, 5]), [R, 2 * S, M, T])
+
+@triton.jit
 def _sum_channels(p, q, T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr):
-    "Sums over the channels of two (BN, BD, T) tiles, as (BN, 2, T)."
-    K: tl.constexpr = BD * BN // 32
-    p, q = tl.sum(tl.reshape(p, [BN, K, BD // K, T]), 1), tl.sum(tl.reshape(q, [BN, K, BD // K, T]), 1)
-    p, q = tl.reshape(p, [BN, BD // K // 2, 2, T]), tl.reshape(q, [BN, BD // K // 2, 2, T])
-    p, q = tl.sum(p, 2, keep_dims=True), tl.sum(q, 2, keep_dims=True)
-    x = tl.where((tl.arange(0, 2) == 0)[None, None, :, None], p, q)   # from here on one half of the lanes works for each
-    return tl.sum(x, 1)
+    "Sums over the channels of two (BN, BD, T) tiles, as (BD / 2, BN, 4 T / BD): p and q for a part of the tokens, then p and q for the next."
+    S: tl.constexpr = BD // 4
+    p, q = tl.sum(tl.reshape(p, [BN, S, 2, 2, T]), 3), tl.sum(tl.reshape(q, [BN, S, 2, 2, T]), 3) # a thread has two channels
+    x = _fold(p, q, (tl.arange(0, 2) == 1)[None, None, :, None], 2)
+    x = tl.reshape(tl.permute(x, [1, 2, 0, 3]), [S, 1, 2 * BN, T])
+    for _ in tl.static_range(2):
+        if x.shape[0] > 1: x = _halve(x)
+    return tl.reshape(x, [2 * S, BN, T // S])
+
+@triton.jit
+def _sum_components(x, T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr):
+    "Sum over the components of a (BN, BD, T) tile, as (BD, T)."
+    x = tl.reshape(x, [BN, 1, BD, T])
+    for _ in tl.static_range(4):
+        if x.shape[0] > 1 and x.shape[3] > 1: x = _halve(x)
+    return tl.reshape(tl.permute(tl.sum(x, 0), [1, 0, 2]), [BD, T])
