@@ -6,8 +6,10 @@
 __all__ = ['child_program', 'measure_apart', 'measure_all', 'crossings', 'crossing_words']
 
 # %% ../nbs/12b_benchmarks.ipynb #58513c1e
-import inspect, json, math, os, signal, subprocess, sys, tempfile, time
+import inspect, json, math, os, queue, signal, subprocess, sys, tempfile, threading, time
+import torch
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from .config import write_json
 from .runs import device_name, git_state
@@ -39,10 +41,11 @@ def _outcome(code:int, text:str) -> dict:
 # %% ../nbs/12b_benchmarks.ipynb #e60d7ab6
 def measure_apart(program:str, # from `child_program`
                   job:Mapping, # JSON-ready argument of its `measure`
-                  limit:float  # seconds it may take, imports and compiling included
+                  limit:float, # seconds it may take, imports and compiling included
+                  gpu:int|None=None # the only one that the process sees; None leaves them all
                  ) -> dict:    # what `measure` returned, or {'failed': words}
     "Measure in a process of its own. What happens there raises nothing here."
-    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(p or os.getcwd() for p in sys.path)}
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(p or os.getcwd() for p in sys.path), **({} if gpu is None else {'CUDA_VISIBLE_DEVICES': str(gpu)})}
     with tempfile.TemporaryDirectory(prefix='mambaflow-') as d:
         (Path(d)/'child.py').write_text(program, encoding='utf8')
         with open(Path(d)/'log', 'w+', errors='replace') as log:
@@ -64,21 +67,24 @@ def measure_all(program:str,             # from `child_program`
                 total:float=math.inf,    # seconds after which no further job is started
                 say:Callable=print       # told about each job as it ends
                ) -> dict[str, dict]:     # name -> result; a job that was not started has 'failed' as well
-    "Measure each job in a process of its own, going on where an earlier call stopped."
-    file, begin = Path(file), time.monotonic()
+    "Measure each job in a process of its own, going on where an earlier call stopped. With several GPUs, one job at a time on each."
+    file, begin, lock, free = Path(file), time.monotonic(), threading.Lock(), queue.SimpleQueue()
     kept = json.loads(file.read_text()) if file.is_file() else {}
-    results = {}
-    for name, job in jobs.items():
+    gpus = list(range(torch.cuda.device_count())) if all(job.get('device') == 'cuda' for job in jobs.values()) else []
+    for gpu in gpus if len(gpus) > 1 else [None]: free.put(gpu)
+    def measured(name, job):
         key = json.loads(json.dumps({'job': job, 'commit': git_state()['commit'], 'device': device_name(job.get('device', 'auto'))}))
-        if kept.get(name, {}).get('key') == key: results[name] = kept[name]['result']; continue
-        if time.monotonic() - begin > total:
-            results[name] = {'failed': f'not started: the {total:g} s for all measurements were over'}; continue
-        started = time.monotonic()
-        results[name] = measure_apart(program, job, limit)
-        kept[name] = {'key': key, 'result': results[name]}
-        write_json(file, kept)
-        say(f"{name}: {results[name].get('failed', 'measured')} ({time.monotonic() - started:.0f} s)")
-    return results
+        if kept.get(name, {}).get('key') == key: return kept[name]['result']
+        if time.monotonic() - begin > total: return {'failed': f'not started: the {total:g} s for all measurements were over'}
+        gpu, started = free.get(), time.monotonic()
+        try: result = measure_apart(program, job, limit, gpu)
+        finally: free.put(gpu)
+        with lock:
+            kept[name] = {'key': key, 'result': result}
+            write_json(file, kept)
+            say(f"{name}: {result.get('failed', 'measured')} ({time.monotonic() - started:.0f} s)")
+        return result
+    with ThreadPoolExecutor(max(1, len(gpus))) as pool: return dict(zip(jobs, pool.map(measured, jobs, jobs.values())))
 
 # %% ../nbs/12b_benchmarks.ipynb #4c478229
 def crossings(x:Sequence[float], # increasing positive sizes
