@@ -30,8 +30,9 @@ def _git(*args:str) -> str|None:
 
 # %% ../nbs/12_runs.ipynb #4ec6fca6
 def git_state() -> dict: # `commit` and `dirty`, both None outside a checkout
-    "The commit of the running code, and whether tracked files differ from it (`outputs/` is no code). A copy without history may name its commit in MAMBAFLOW_COMMIT."
-    if _git('ls-files', '--error-unmatch', '__init__.py') is None: return {'commit': os.environ.get('MAMBAFLOW_COMMIT'), 'dirty': None}
+    "The commit of the running code, and whether tracked files differ from it (`outputs/` is no code). Who runs a copy elsewhere may name its commit in MAMBAFLOW_COMMIT, which then counts."
+    named = os.environ.get('MAMBAFLOW_COMMIT')
+    if named or _git('ls-files', '--error-unmatch', '__init__.py') is None: return {'commit': named, 'dirty': None}
     changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':/', ':(top,exclude)outputs')
     return {'commit': _git('rev-parse', 'HEAD'), 'dirty': None if changed is None else bool(changed)}
 

@@ -11,31 +11,14 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .scan_triton_tiles import _silu, _silu_slope, _chunk, _signal, _varying, _step, _adjoint, _advance, _sum_channels, _sum_components
+from .scan_triton_tiles import _silu, _silu_slope, _block, _at, _per_channel, _chunk, _signal, _varying, _step, _adjoint, _advance, _sum_channels, _sum_components
+from .scan_triton_spans import span_states
 
 # %% ../../nbs/kernels/scan_triton.ipynb #822a976a
 # The compiler must not know that `one` is 1, or that a stride is: it would give neighbouring elements to one thread and shuffle them to where the arithmetic wants them. The others would only make it compile more often.
-_OPAQUE = ['one', 'states', 'L', 'K', 'ratio_B', 'ratio_C', 'groups_B', 'groups_C', 'batch', 'blocks', 'items', 'padded'] + [f's{x}_{k}' for x in ('u', 'd', 'z', 'g', 'o') for k in 'bdl']
+_OPAQUE = ['one', 'states', 'L', 'K', 'ratio_B', 'ratio_C', 'groups_B', 'groups_C', 'batch', 'blocks', 'spans', 'items', 'padded'] + [f's{x}_{k}' for x in ('u', 'd', 'z', 'g', 'o') for k in 'bdl']
 
 # %% ../../nbs/kernels/scan_triton.ipynb #ca19606b
-@triton.jit
-def _block(item, blocks, K, BD: tl.constexpr):
-    "Batch row, block of channels, group, channels and which of them exist, of a piece of work. Blocks of one batch row run side by side and share B and C."
-    j = item % blocks
-    k, g = j % tl.cdiv(K, BD) * BD + tl.arange(0, BD), j // tl.cdiv(K, BD)
-    return (item // blocks).to(tl.int64), j, g, g * K + k, k < K
-
-@triton.jit
-def _at(n0, one, BD: tl.constexpr, BN: tl.constexpr):
-    "Where the (BN, BD, 1) tile of components n0 and up lies in an (N, BD) block."
-    return tl.arange(0, BD)[None, :, None] + (n0 + tl.arange(0, BN) * one)[:, None, None] * BD
-
-@triton.jit
-def _per_channel(p, d, dm, GIVEN: tl.constexpr):
-    "Values of D or the bias; zeros where the argument is missing."
-    return tl.load(p + d, mask=dm, other=0.) if GIVEN else tl.zeros(d.shape, tl.float32)
-
-# %% ../../nbs/kernels/scan_triton.ipynb #12455444
 @triton.jit
 def _signals(u, delta, z, dy, d, dm, t, tm, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, HAS_Z: tl.constexpr, HAS_DY: tl.constexpr):
     "Tiles of u, delta, the gate and the gradient of the output (or u in their place). They are asked for one chunk before they are needed."
@@ -44,7 +27,7 @@ def _signals(u, delta, z, dy, d, dm, t, tm, su_d, su_l, sd_d, sd_l, sz_d, sz_l, 
     tile_dy = _signal(dy, d, dm, t, tm, sg_d, sg_l) if HAS_DY else tile_u
     return tile_u, _signal(delta, d, dm, t, tm, sd_d, sd_l), tile_z, tile_dy
 
-# %% ../../nbs/kernels/scan_triton.ipynb #b9c3fdcd
+# %% ../../nbs/kernels/scan_triton.ipynb #12455444
 @triton.jit
 def _tiles_kernel(w, x, sw_b, sw_g, sw_n, sw_l, G, n, L, N, chunks, BN: tl.constexpr):
     "Copies 4 chunks of B or C (B, G, N, L), in any order in memory, to (B, G, chunks, N, 8)."
@@ -53,7 +36,7 @@ def _tiles_kernel(w, x, sw_b, sw_g, sw_n, sw_l, G, n, L, N, chunks, BN: tl.const
     to = x + row * chunks * N * 8 + (t // 8 * 8 * N + t % 8)[None, :] + k[:, None] * 8
     tl.store(to, tile.to(tl.float32), mask=(k < N)[:, None] & (t < chunks * 8)[None, :])
 
-# %% ../../nbs/kernels/scan_triton.ipynb #111c7083
+# %% ../../nbs/kernels/scan_triton.ipynb #5b0e6dbd
 @triton.jit
 def _factor(z, dy, HAS_DY: tl.constexpr):
     "What the ungated output is multiplied with."
@@ -93,25 +76,28 @@ def _sweep(u, delta, B, C, z, dy, A, hs, out, bias_d, skip, d, dm, start, stop, 
         next_dt, next_factor = _step(raw + bias_d[:, None], later_m, SOFTPLUS), _factor(next_z, next_dy, HAS_DY)
         tl.debug_barrier()                                 # the state that one thread stored may be another's to load
 
-# %% ../../nbs/kernels/scan_triton.ipynb #71828c7e
+# %% ../../nbs/kernels/scan_triton.ipynb #111c7083
 @triton.jit(do_not_specialize=_OPAQUE)
 def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
                     su_b, su_d, su_l, sd_b, sd_d, sd_l, sz_b, sz_d, sz_l, so_b, so_d, so_l,
-                    L, K, ratio_B, ratio_C, groups_B, groups_C, batch, blocks, padded, states, one, N: tl.constexpr,
+                    L, K, ratio_B, ratio_C, groups_B, groups_C, blocks, spans, padded, states, one, N: tl.constexpr,
                     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
-                    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr):
-    "Output and last state of a block of channels of one batch row, and the states between segments."
-    b, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD)
+                    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr, BEGUN: tl.constexpr):
+    "Output and last state of a block of channels of one batch row, or of a span of it, and the states between segments. With `BEGUN`, `last` holds the states that enter the spans."
+    row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD)
+    b, span = row // spans, row % spans
     bias_d, skip = _per_channel(bias, d, dm, HAS_BIAS), _per_channel(D, d, dm, HAS_D)
     B += (b * groups_B + g // ratio_B) * N * padded
     C += (b * groups_C + g // ratio_C) * N * padded
-    last += (b * blocks + j) * BD * N
+    last += (row * blocks + j) * BD * N
     chunks = tl.cdiv(L, T)
-    for n0 in range(0, N, BN):
-        tl.store(last + _at(n0, one, BD, BN), tl.zeros([BN, BD, 1], tl.float32))
-    tl.debug_barrier()
+    if not BEGUN:
+        for n0 in range(0, N, BN):
+            tl.store(last + _at(n0, one, BD, BN), tl.zeros([BN, BD, 1], tl.float32))
+        tl.debug_barrier()
     segments = tl.cdiv(chunks, SEG)
-    for s in range(segments):
+    per_span = tl.cdiv(segments, spans)
+    for s in range(span * per_span, tl.minimum(segments, (span + 1) * per_span)):
         if s > 0:
             for n0 in range(0, N, BN):
                 at = _at(n0, one, BD, BN)
@@ -120,7 +106,7 @@ def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
                s * SEG, tl.minimum(chunks, (s + 1) * SEG), chunks, su_d, su_l, sd_d, sd_l, sz_d, sz_l, su_d, su_l, so_d, so_l, L, states, one,
                N, HAS_Z, False, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, False)
 
-# %% ../../nbs/kernels/scan_triton.ipynb #cd610390
+# %% ../../nbs/kernels/scan_triton.ipynb #a8c8674d
 @triton.jit
 def _inputs(raw, z, dy, bias_d, tm, HAS_Z: tl.constexpr, SOFTPLUS: tl.constexpr):
     "Step lengths, their derivative by delta, and the gradient of the output before the gate."
@@ -128,7 +114,7 @@ def _inputs(raw, z, dy, bias_d, tm, HAS_Z: tl.constexpr, SOFTPLUS: tl.constexpr)
     dt = _step(raw, tm, SOFTPLUS)
     return dt, tl.sigmoid(raw) if SOFTPLUS else dt, dy * _silu(z) if HAS_Z else dy
 
-# %% ../../nbs/kernels/scan_triton.ipynb #0c783654
+# %% ../../nbs/kernels/scan_triton.ipynb #cd610390
 @triton.jit
 def _gradients(u, delta, B, C, z, dy, scratch, hs, du, ddelta, dBC, sum_D, sum_bias, bias_d, skip, d, dm, start, stop, chunks,
                su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, so_d, so_l, L, one,
@@ -177,35 +163,37 @@ def _gradients(u, delta, B, C, z, dy, scratch, hs, du, ddelta, dBC, sum_D, sum_b
         tl.debug_barrier()
     return sum_D, sum_bias
 
-# %% ../../nbs/kernels/scan_triton.ipynb #53da36b4
+# %% ../../nbs/kernels/scan_triton.ipynb #0c783654
 @triton.jit(do_not_specialize=_OPAQUE)
 def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, scratch, du, ddelta, dz, dA, dBC, dD, dbias,
                      sg_b, sg_d, sg_l, su_b, su_d, su_l, sd_b, sd_d, sd_l, sz_b, sz_d, sz_l, so_b, so_d, so_l,
-                     L, K, ratio_B, ratio_C, groups_B, groups_C, batch, blocks, items, padded, one, N: tl.constexpr,
+                     L, K, ratio_B, ratio_C, groups_B, groups_C, batch, blocks, spans, items, padded, one, N: tl.constexpr,
                      HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_LAST: tl.constexpr,
                      SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
                      T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr, KEPT: tl.constexpr):
-    "All gradients; a program takes one piece of work after the other and uses the same scratch memory for each."
+    "All gradients; a program takes one piece of work after the other and uses the same scratch memory for each. `dlast` is the gradient of the states that leave the spans."
     pid, chunks = tl.program_id(0), tl.cdiv(L, T)
     segments = tl.cdiv(chunks, SEG)
+    per_span = tl.cdiv(segments, spans)
     hs += pid.to(tl.int64) * KEPT * BD * N
     scratch += pid.to(tl.int64) * 3 * BD * N               # A, gradient of the state, gradient of A
     for item in range(pid, items, tl.num_programs(0)):
-        b, j, g, d, dm = _block(item, blocks, K, BD)
+        row, j, g, d, dm = _block(item, blocks, K, BD)
+        b, span = row // spans, row % spans
         bias_d, skip = _per_channel(bias, d, dm, HAS_BIAS), _per_channel(D, d, dm, HAS_D)
         row_B, row_C = b * groups_B + g // ratio_B, b * groups_C + g // ratio_C
         of = tl.arange(0, BD // 2)[:, None, None]                # what _sum_channels returns: B or C, first or second half of the chunk
         to = dBC + tl.where(of % 2 == 0, row_B, batch * groups_B + row_C) * padded * N + of // 2 * (4 * T // BD) * N
-        state, out = (b * blocks + j) * BD * N, b * so_b
+        out = b * so_b
         z_ = z + b * sz_b if HAS_Z else z
         sum_D, sum_bias = tl.zeros([BD, T], tl.float32), tl.zeros([BD, T], tl.float32)
         for n0 in range(0, N, BN):
             at = _at(n0, one, BD, BN)
             tl.store(scratch + at, tl.load(A + j * BD * N + at))
-            tl.store(scratch + BD * N + at, tl.load(dlast + state + at) if HAS_LAST else tl.zeros([BN, BD, 1], tl.float32))
+            tl.store(scratch + BD * N + at, tl.load(dlast + (row * blocks + j) * BD * N + at) if HAS_LAST else tl.zeros([BN, BD, 1], tl.float32))
             tl.store(scratch + 2 * BD * N + at, tl.zeros([BN, BD, 1], tl.float32))
         tl.debug_barrier()
-        for s in range(segments - 1, -1, -1):
+        for s in range(tl.minimum(segments, (span + 1) * per_span) - 1, span * per_span - 1, -1):
             stop = tl.minimum(chunks, (s + 1) * SEG)
             for n0 in range(0, N, BN):
                 at = _at(n0, one, BD, BN)
@@ -223,7 +211,7 @@ def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, scrat
             tl.atomic_add(dA + j * BD * N + at, 0.6931471805599453 * tl.load(scratch + 2 * BD * N + at), sem='relaxed')
         tl.debug_barrier()
 
-# %% ../../nbs/kernels/scan_triton.ipynb #cb9ac7ae
+# %% ../../nbs/kernels/scan_triton.ipynb #18ae5626
 FORWARD = dict(T=8, STAGES=3, num_warps=1, maxnreg=128)
 BACKWARD = dict(T=8, STAGES=3, num_warps=1)
 SEGMENT = 128    # tokens between the states that the forward pass keeps, about
@@ -241,6 +229,11 @@ def _segments(l:int) -> tuple[int, int]:
     "Number of segments, and tokens in each: as equal as can be."
     n = triton.cdiv(l, SEGMENT)
     return n, _up(triton.cdiv(l, n), 8)
+
+def _spans(pieces:int, l:int, device:torch.device) -> int:
+    "Programs for each sequence: more than one where the rows and blocks of channels are too few for the device."
+    n, free = _segments(l)[0], RESIDENT * _processors(device) // pieces
+    return triton.cdiv(n, triton.cdiv(n, max(1, min(n, free)))) # none without a segment
 
 def _signal_like(u:Tensor, dtype:torch.dtype) -> Tensor:
     "A new signal in the memory order of `u`."
@@ -263,18 +256,19 @@ def _processors(device:torch.device) -> int:
     "Multiprocessors of a GPU; 1 for the interpreter."
     return torch.cuda.get_device_properties(device).multi_processor_count if device.type == 'cuda' else 1
 
-# %% ../../nbs/kernels/scan_triton.ipynb #82e7ca10
+# %% ../../nbs/kernels/scan_triton.ipynb #cb9ac7ae
 @torch.library.custom_op('mambaflow::selective_scan', mutates_args=())
 def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor, D:Tensor|None, z:Tensor|None, bias:Tensor|None,
              softplus:bool, zoh:bool, reverse:bool) -> tuple[Tensor, Tensor, Tensor]:
     "y (B, D, L), last state (B, blocks, N, BD), and the states between segments (B, segments - 1, blocks, N, BD). A is (blocks, N, BD), see `_blocks`."
     (b, d, l), (blocks, N, BD), GB, GC = u.shape, A.shape, B.shape[1], C.shape[1]
-    G = math.lcm(GB, GC)
+    G, spans, seg = math.lcm(GB, GC), _spans(b * blocks, l, u.device), _segments(l)[1] // 8
     y, last, starts = _forward_outputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
     B, C = _tiles(B), _tiles(C)
-    _forward_kernel[b * blocks,](u, delta, A, B, C, D, z, bias, y, last, starts, *u.stride(), *delta.stride(), *_strides(z), *y.stride(),
-        l, d // G, G // GB, G // GC, GB, GC, b, blocks, B.shape[2] * 8, N, 1, N, D is not None, z is not None, bias is not None, softplus, zoh, reverse, SEG=_segments(l)[1] // 8, BD=BD, BN=64 // BD, **FORWARD)
-    return y, last, starts
+    ends = last if spans == 1 else span_states(u, None, delta, A, B, bias, None, G, spans, seg, softplus, zoh, reverse, False)
+    _forward_kernel[b * spans * blocks,](u, delta, A, B, C, D, z, bias, y, ends, starts, *u.stride(), *delta.stride(), *_strides(z), *y.stride(),
+        l, d // G, G // GB, G // GC, GB, GC, blocks, spans, B.shape[2] * 8, N, 1, N, D is not None, z is not None, bias is not None, softplus, zoh, reverse, SEG=seg, BEGUN=spans > 1, BD=BD, BN=64 // BD, **FORWARD)
+    return y, last if spans == 1 else ends[:, -1].contiguous(), starts
 
 @_forward.register_fake
 def _forward_outputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
@@ -282,27 +276,29 @@ def _forward_outputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     b, _, l = u.shape
     return _signal_like(u, u.dtype), A.new_empty(b, *A.shape), A.new_empty(b, _segments(l)[0] - 1, *A.shape)
 
-# %% ../../nbs/kernels/scan_triton.ipynb #e3a2df77
+# %% ../../nbs/kernels/scan_triton.ipynb #82e7ca10
 @torch.library.custom_op('mambaflow::selective_scan_backward', mutates_args=())
 def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor, u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor, D:Tensor|None, z:Tensor|None,
               bias:Tensor|None, softplus:bool, zoh:bool, reverse:bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     "Gradients of u, delta, A, B, C, D, z and bias; empty where there is no such argument. In parts of the batch, because the float32 forms of B, C and their gradients are large."
     (b, d, l), (blocks, N, BD), GB, GC = u.shape, A.shape, B.shape[1], C.shape[1]
-    G, seg, slots = math.lcm(GB, GC), _segments(l)[1] // 8, RESIDENT * _processors(u.device)
+    G, seg, slots, spans = math.lcm(GB, GC), _segments(l)[1] // 8, RESIDENT * _processors(u.device), _spans(b * blocks, l, u.device)
     du, ddelta, dA, dB, dC, dD, dz, dbias = grads = _backward_outputs(dy, dlast, starts, u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
     for x in (dA, dD, dbias): x.zero_()
     step = triton.cdiv(b, max(1, b * blocks // (3 * slots)))   # rows of a part: at least three turns for each program
-    programs = triton.cdiv(step * blocks, triton.cdiv(step * blocks, slots)) # as many turns with the fewest programs, which have the scratch memory
+    items = step * spans * blocks
+    programs = triton.cdiv(items, triton.cdiv(items, slots))   # as many turns with the fewest programs, which have the scratch memory
     hs, scratch = A.new_empty(programs, seg, N, BD), A.new_empty(programs, 3, N, BD)
     if dlast is not None: dlast = dlast.contiguous()
     def of(x, r): return x[r:r + step] if x is not None and len(x) else x
     for r in range(0, b, step):
         B_, C_, rows = _tiles(of(B, r)), _tiles(of(C, r)), min(step, b - r)
-        dBC = A.new_zeros(rows * (GB + GC), B_.shape[2] * 8, N)
-        _backward_kernel[min(programs, rows * blocks),](of(dy, r), of(dlast, r), of(u, r), of(delta, r), A, B_, C_, D, of(z, r), bias, of(starts, r), hs, scratch,
+        dBC, items = A.new_zeros(rows * (GB + GC), B_.shape[2] * 8, N), rows * spans * blocks
+        leaving = of(dlast, r) if spans == 1 else span_states(of(dy, r), of(z, r), of(delta, r), A, C_, bias, of(dlast, r), G, spans, seg, softplus, zoh, reverse, True)
+        _backward_kernel[min(programs, items),](of(dy, r), leaving, of(u, r), of(delta, r), A, B_, C_, D, of(z, r), bias, of(starts, r), hs, scratch,
             of(du, r), of(ddelta, r), of(dz, r), dA, dBC, dD, dbias, *dy.stride(), *u.stride(), *delta.stride(), *_strides(z), *du.stride(),
-            l, d // G, G // GB, G // GC, GB, GC, rows, blocks, rows * blocks, B_.shape[2] * 8, 1, N,
-            D is not None, z is not None, bias is not None, dlast is not None, softplus, zoh, reverse, SEG=seg, KEPT=seg, BD=BD, BN=64 // BD, **BACKWARD)
+            l, d // G, G // GB, G // GC, GB, GC, rows, blocks, spans, items, B_.shape[2] * 8, 1, N,
+            D is not None, z is not None, bias is not None, leaving is not None, softplus, zoh, reverse, SEG=seg, KEPT=seg, BD=BD, BN=64 // BD, **BACKWARD)
         for x, dw in ((dBC[:rows * GB], dB), (dBC[rows * GB:], dC)): of(dw, r).copy_(x.unflatten(0, (rows, -1))[:, :, :l, :dw.shape[2]].transpose(2, 3))
         del B_, C_, dBC, x                                 # or the next part would find its predecessor in memory
     return grads
@@ -315,7 +311,7 @@ def _backward_outputs(dy, dlast, starts, u, delta, A, B, C, D, z, bias, softplus
     return (_signal_like(u, u.dtype), _signal_like(u, delta.dtype), torch.empty_like(A), turned(B), turned(C), rows(D),
             _signal_like(u, z.dtype) if z is not None else u.new_empty(0), rows(bias))
 
-# %% ../../nbs/kernels/scan_triton.ipynb #993cfffe
+# %% ../../nbs/kernels/scan_triton.ipynb #e3a2df77
 def _save(ctx, inputs, output):
     "Keep the inputs and the states between segments; all others are made again."
     u, delta, A, B, C, D, z, bias, *ctx.how = inputs
@@ -331,7 +327,7 @@ def _differentiate(ctx, dy, dlast, _):
 
 _forward.register_autograd(_differentiate, setup_context=_save)
 
-# %% ../../nbs/kernels/scan_triton.ipynb #7fcdcc3e
+# %% ../../nbs/kernels/scan_triton.ipynb #993cfffe
 def _blocks(A:Tensor, groups:int, BD:int) -> Tensor:
     "A (D, N) as the operator wants it: (blocks, N, BD) times log2(e), N and the channels of each group filled up with zeros to whole blocks."
     d, n = A.shape
@@ -360,7 +356,7 @@ def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat
     last = last.transpose(2, 3).reshape(len(u), groups, -1, last.shape[2]) # (B, G, channels, N)
     return y, last[:, :, :d // groups, :n].flatten(1, 2)
 
-# %% ../../nbs/kernels/scan_triton.ipynb #3b2d31f1
+# %% ../../nbs/kernels/scan_triton.ipynb #7fcdcc3e
 def why_not() -> str:
     "Why the kernel cannot be used on this machine, or ''."
     return '' if torch.cuda.is_available() else 'triton needs a CUDA device'

@@ -46,6 +46,23 @@ def _phis(x, ex):
 
 # %% ../../nbs/kernels/scan_triton_tiles.ipynb #32733ca0
 @triton.jit
+def _block(item, blocks, K, BD: tl.constexpr):
+    "Batch row, block of channels, group, channels and which of them exist, of a piece of work. Blocks of one batch row run side by side and share B and C."
+    j = item % blocks
+    k, g = j % tl.cdiv(K, BD) * BD + tl.arange(0, BD), j // tl.cdiv(K, BD)
+    return (item // blocks).to(tl.int64), j, g, g * K + k, k < K
+
+@triton.jit
+def _at(n0, one, BD: tl.constexpr, BN: tl.constexpr):
+    "Where the (BN, BD, 1) tile of components n0 and up lies in an (N, BD) block."
+    return tl.arange(0, BD)[None, :, None] + (n0 + tl.arange(0, BN) * one)[:, None, None] * BD
+
+@triton.jit
+def _per_channel(p, d, dm, GIVEN: tl.constexpr):
+    "Values of D or the bias; zeros where the argument is missing."
+    return tl.load(p + d, mask=dm, other=0.) if GIVEN else tl.zeros(d.shape, tl.float32)
+
+@triton.jit
 def _chunk(c, chunks, L, T: tl.constexpr, REVERSE: tl.constexpr):
     "First position of the c-th chunk in the order of reading, and which of its positions exist."
     first = (chunks - 1 - c if REVERSE else c) * T
