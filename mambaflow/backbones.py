@@ -53,11 +53,18 @@ class BackboneConfig(Config):
     headdim:int = 64            # P, channels per head of 'mamba2'
     ngroups:int = 2             # G, groups of its heads with their own B and C
     cond_width:int = 256        # features of the time embedding
+    conditioning:str = 'adaptive' # layer norms that hear the time and the label; or 'added': both are added to the tokens once
+    post_norm:bool = False      # normalise after the sum instead of before the branch
+    positions:str = 'sinusoidal'# of two dimensions, fixed; or 'learned', starting from noise
+    position_scale:float = 1.   # root mean square of the positions relative to sinusoids, at the start
+    scan:str = 'rows'           # order in which state space blocks read the tokens; or 'alternating': every second one column by column
     classes:int = 0             # labels; 0 makes an unconditional model
     label_dropout:float = 0.1   # share of labels hidden in training, for guidance
 
     def __post_init__(self):
         choose('backbone', self.kind, KINDS); choose('mixer', self.mixer, MIXERS); choose('discretization', self.discretization, ['mamba', 'zoh'])
+        choose('conditioning', self.conditioning, ['adaptive', 'added']); choose('positions', self.positions, ['sinusoidal', 'learned']); choose('scan order', self.scan, ['rows', 'alternating'])
+        if self.position_scale < 0: raise ValueError(f'position_scale must not be negative, got {self.position_scale}')
         for name in ('image_size', 'channels', 'patch', 'width', 'depth', 'heads', 'mlp_width', 'd_state', 'expand', 'headdim', 'ngroups', 'cond_width'):
             if getattr(self, name) < 1: raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
         if self.image_size % self.patch: raise ValueError(f'patch size {self.patch} does not divide the image size {self.image_size}: choose a divisor')
@@ -88,10 +95,11 @@ def make_block(kind:str,          # 'state space' or 'attention'
                c:BackboneConfig   # sizes
               ) -> Block:         # (B, L, width), (B, cond_width) -> (B, L, width)
     "One block of the body. Attention brings its MLP; the state space has its own expansion inside and needs none."
-    if kind == 'attention': return Block(Attention(c.width, c.heads), c.width, c.cond_width, c.mlp_width)
+    how = dict(adaptive=c.conditioning == 'adaptive', post_norm=c.post_norm)
+    if kind == 'attention': return Block(Attention(c.width, c.heads), c.width, c.cond_width, c.mlp_width, **how)
     own = dict(headdim=c.headdim, ngroups=c.ngroups) if c.mixer == 'mamba2' else dict(discretization=c.discretization)
     def mixer(): return MIXERS[c.mixer](c.width, d_state=c.d_state, expand=c.expand, **own)
-    return Block(Bidirectional(mixer(), mixer()) if c.bidirectional else mixer(), c.width, c.cond_width)
+    return Block(Bidirectional(mixer(), mixer()) if c.bidirectional else mixer(), c.width, c.cond_width, **how)
 
 # %% ../nbs/05_backbones.ipynb #f1efe0bf
 class Backbone(nn.Module):
@@ -100,11 +108,16 @@ class Backbone(nn.Module):
         super().__init__()
         c = self.config = config
         self.embed = nn.Linear(c.channels * c.patch**2, c.width)
-        self.register_buffer('positions', position_embedding(c.image_size // c.patch, c.image_size // c.patch, c.width), persistent=False)
+        self.side = c.image_size // c.patch
+        positions = c.position_scale * position_embedding(self.side, self.side, c.width)                # root mean square scale / sqrt(2)
+        if c.positions == 'learned': self.positions = nn.Parameter(torch.randn_like(positions) * c.position_scale * .5**.5)
+        else: self.register_buffer('positions', positions, persistent=False)
         self.time = TimeEmbedding(c.cond_width)
         self.label = nn.Embedding(c.classes + 1, c.cond_width) if c.classes else None
-        pattern = KINDS[c.kind]
-        self.blocks = nn.ModuleList(make_block(pattern[i % len(pattern)], c) for i in range(c.depth))
+        self.added = nn.Linear(c.cond_width, c.width) if c.conditioning == 'added' else None
+        kinds = [KINDS[c.kind][i % len(KINDS[c.kind])] for i in range(c.depth)]
+        self.blocks = nn.ModuleList(make_block(kind, c) for kind in kinds)
+        self.columns = [c.scan == 'alternating' and kind == 'state space' and kinds[:i].count(kind) % 2 == 1 for i, kind in enumerate(kinds)] # blocks that read column by column
         self.norm, self.head = nn.LayerNorm(c.width), nn.Linear(c.width, c.channels * c.patch**2)
         nn.init.zeros_(self.head.weight); nn.init.zeros_(self.head.bias)
 
@@ -121,6 +134,10 @@ class Backbone(nn.Module):
         elif self.training: label = torch.where(torch.rand(t.shape, device=t.device) < self.config.label_dropout, none, label)
         return c + self.label(label)
 
+    def _turned(self, h:Tensor) -> Tensor:
+        "Tokens row by row to column by column, and back."
+        return h.unflatten(1, (self.side, self.side)).transpose(1, 2).flatten(1, 2)
+
     def forward(self, x:Tensor,             # (B, C, H, W) state at time t
                 t:Tensor,                   # (B,) in [0, 1]
                 label:Tensor|None=None      # (B,) class numbers
@@ -129,7 +146,8 @@ class Backbone(nn.Module):
         if x.shape[1:] != (c.channels, c.image_size, c.image_size):
             raise ValueError(f'this model takes pictures of shape {(c.channels, c.image_size, c.image_size)}, got {tuple(x.shape[1:])}')
         h, cond = self.embed(patchify(x, c.patch)) + self.positions, self.condition(t, label)   # (B, L, d), (B, cond_width)
-        for block in self.blocks: h = block(h, cond)
+        if self.added is not None: h = h + self.added(cond)[:, None]
+        for block, columns in zip(self.blocks, self.columns): h = self._turned(block(self._turned(h), cond)) if columns else block(h, cond)
         return unpatchify(self.head(self.norm(h)), c.patch, c.image_size)
 
 # %% ../nbs/05_backbones.ipynb #d29ebe6a
@@ -140,5 +158,5 @@ def count_parameters(model:nn.Module) -> dict[str, int]: # part -> number of par
     for b in model.blocks:
         parts['attention' if isinstance(b.branches[0], Attention) else 'state space'] += count(b.branches[0])
         parts['MLP'] += count(*b.branches[1:])
-    return {**parts, 'adaptive norm': count(*(b.ada for b in model.blocks)), 'time and label': count(model.time, model.label),
-            'tokeniser and head': count(model.embed, model.norm, model.head), 'total': count(model)}
+    return {**parts, 'norms of the blocks': count(*(b.ada for b in model.blocks), *(b.norms for b in model.blocks)), 'time and label': count(model.time, model.label),
+            'tokeniser and head': count(model.embed, model.norm, model.head, model.added) + (model.positions.numel() if isinstance(model.positions, nn.Parameter) else 0), 'total': count(model)}

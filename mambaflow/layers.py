@@ -68,12 +68,12 @@ class Attention(nn.Module):
 
 # %% ../nbs/04_layers.ipynb #380fe1e9
 def _kernels():
-    "The Triton kernels of the convolution and of the gated norm below, or None where they do not import."
+    "The Triton kernels of the convolution and of Mamba-2 without its projections, or None where they do not import."
     try:
         from mambaflow.kernels.conv_triton import conv_silu_triton as conv
-        from mambaflow.kernels.norm_triton import gated_norm_triton as norm
-    except ImportError: conv = norm = None
-    return conv, norm
+        from mambaflow.kernels.mamba2_triton import mamba2_inner_triton as mamba2
+    except ImportError: conv = mamba2 = None
+    return conv, mamba2
 
 # %% ../nbs/04_layers.ipynb #adfca6ee
 def causal_conv_silu(x:Tensor,          # (B, L, E)
@@ -149,7 +149,6 @@ class GatedRMSNorm(nn.Module):
     def forward(self, y:Tensor, # (..., E)
                 z:Tensor        # (..., E)
                ) -> Tensor:     # (..., E) in the dtype of y
-        if y.is_cuda and y.dtype != torch.float64 and (kernel := _kernels()[1]): return kernel(y, z, self.weight, self.groups, self.eps)
         dtype = torch.float64 if y.dtype == torch.float64 else torch.float32
         h = (y.to(dtype) * F.silu(z.to(dtype))).unflatten(-1, (self.groups, -1))                   # (..., G, E/G)
         h = h * torch.rsqrt(h.square().mean(-1, keepdim=True) + self.eps)
@@ -184,13 +183,24 @@ class Mamba2(nn.Module):
     def forward(self, x:Tensor,         # (B, L, d)
                 reverse:bool=False      # read from the last token to the first
                ) -> Tensor:             # (B, L, d)
-        E, GN, rows = self.norm.weight.numel(), self.groups * self.d_state, self.in_proj.weight.shape[0]
+        rows = self.in_proj.weight.shape[0]
         h = F.linear(x, F.pad(self.in_proj.weight, (0, 0, 0, -rows % 16)))            # (B, L, rows rounded up)
-        z, xbc, dt, _ = h.split([E, E + 2 * GN, self.heads, -rows % 16], -1)
-        xbc = causal_conv_silu(xbc, self.conv1d.weight, self.conv1d.bias, reverse)                              # (B, L, E + 2 G N)
+        return self.out_proj(self.between(h, reverse))
+
+    def between(self, h:Tensor,         # (B, L, at least 2 E + 2 G N + H): z, then x, B and C, then the steps
+                reverse:bool=False      # read from the last token to the first
+               ) -> Tensor:             # (B, L, E)
+        "What happens between the two projections: on a GPU in one operator."
+        E, GN, N = self.norm.weight.numel(), self.groups * self.d_state, self.d_state
         A = -self.A_log.to(torch.promote_types(self.A_log.dtype, torch.float32)).exp()                          # (H,), no half precision
-        y = ssd_joined(xbc, dt, A, self.d_state, self.groups, D=self.D, dt_bias=self.dt_bias, dt_softplus=True, reverse=reverse, backend=self.backend)
-        return self.out_proj(self.norm(y.flatten(2), z))
+        fits = h.is_cuda and h.dtype != torch.float64 and self.backend == 'auto' and self.conv1d.weight.shape[2] <= 4 and max(self.headdim, N) <= 128
+        if fits and (kernel := _kernels()[1]):
+            with torch.autocast(h.device.type, enabled=False):
+                return kernel(h, self.conv1d.weight, self.conv1d.bias, A, self.D, self.dt_bias, self.norm.weight, N, self.groups, self.norm.eps, reverse)
+        z, xbc, dt = h[..., :2 * E + 2 * GN + self.heads].split([E, E + 2 * GN, self.heads], -1)
+        xbc = causal_conv_silu(xbc, self.conv1d.weight, self.conv1d.bias, reverse)                              # (B, L, E + 2 G N)
+        y = ssd_joined(xbc, dt, A, N, self.groups, D=self.D, dt_bias=self.dt_bias, dt_softplus=True, reverse=reverse, backend=self.backend)
+        return self.norm(y.flatten(2), z)
 
 # %% ../nbs/04_layers.ipynb #41c4ae56
 class Bidirectional(nn.Module):
@@ -214,22 +224,30 @@ def modulate(x:Tensor,     # (B, L, d)
 
 # %% ../nbs/04_layers.ipynb #c3e79c7a
 class Block(nn.Module):
-    "A mixer and, when it has a width, an MLP, each as a gated residual with adaptive layer norm."
+    "A mixer and, when it has a width, an MLP, each as a residual with a layer norm that the condition may adapt."
     def __init__(self, mixer:nn.Module,  # (B, L, d) -> (B, L, d)
                  width:int,              # d
                  cond_width:int,         # width of the condition c
-                 mlp_width:int=0):       # hidden width of the MLP; 0 leaves it out
+                 mlp_width:int=0,        # hidden width of the MLP; 0 leaves it out
+                 adaptive:bool=True,     # the condition shifts, scales and gates; otherwise the norms have weights of their own and c is not heard
+                 post_norm:bool=False):  # normalise the sum instead of what enters the branch
         super().__init__()
+        self.post_norm = post_norm
         branches = [mixer] + ([nn.Sequential(nn.Linear(width, mlp_width), nn.GELU(approximate='tanh'), nn.Linear(mlp_width, width))] if mlp_width else [])
         self.branches = nn.ModuleList(branches)
-        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False, eps=1e-6) for _ in branches)
-        self.ada = nn.Linear(cond_width, 3 * width * len(branches))
-        nn.init.zeros_(self.ada.weight); nn.init.zeros_(self.ada.bias)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=not adaptive, eps=1e-6) for _ in branches)
+        self.ada = nn.Linear(cond_width, 3 * width * len(branches)) if adaptive else None
+        if adaptive: nn.init.zeros_(self.ada.weight); nn.init.zeros_(self.ada.bias)
+
+    def _normed(self, norm:nn.Module, x:Tensor, m:Tensor|None) -> Tensor:
+        "Normalised, and shifted and scaled by the condition if it is heard."
+        return norm(x) if m is None else modulate(norm(x), *m.chunk(3, -1)[:2])
 
     def forward(self, x:Tensor, # (B, L, d)
                 c:Tensor        # (B, cond_width)
                ) -> Tensor:     # (B, L, d)
-        for branch, norm, m in zip(self.branches, self.norms, self.ada(F.silu(c)).chunk(len(self.branches), -1)):
-            shift, scale, gate = m.chunk(3, -1)                              # (B, d) each
-            x = x + gate[:, None] * branch(modulate(norm(x), shift, scale))
+        adapt = [None] * len(self.branches) if self.ada is None else self.ada(F.silu(c)).chunk(len(self.branches), -1) # shift, scale and gate, (B, 3 d)
+        for branch, norm, m in zip(self.branches, self.norms, adapt):
+            gate = 1. if m is None else m.chunk(3, -1)[2][:, None]
+            x = self._normed(norm, x + gate * branch(x), m) if self.post_norm else x + gate * branch(self._normed(norm, x, m))
         return x
