@@ -295,6 +295,12 @@ class Trainer:
                 bar.set_postfix(epoch=self.state.epoch + 1, loss=f'{sum(recent) / len(recent):.4f}', refresh=False)
         self.state.epoch += 1; self.state.step += self.steps
 
+    def look(self, on_epoch:Callable):
+        "Show the model to somebody who may draw random numbers."
+        model = self.model.eval()                                # not unwrapped: that would end its mixed precision
+        with torch.random.fork_rng([self.device] if self.device.type == 'cuda' else []), torch.no_grad(): on_epoch(model, self.state.epoch)
+        self.model.train()
+
 # %% ../nbs/10_training.ipynb #bdee2b3c
 @dataclass(frozen=True)
 class TrainResult:
@@ -329,7 +335,8 @@ def fit(model:nn.Module,       # velocity model with a `config`; trained in plac
         out:str|Path,          # folder of this run
         identity:dict|None=None, # more that tells this run from others, such as the data's record
         resume:bool=True,      # go on from the newest checkpoint in `out`
-        cpu:bool=False         # use the CPU even if there is a GPU
+        cpu:bool=False,        # use the CPU even if there is a GPU
+        on_epoch:Callable|None=None # called with the model, in eval mode, and the number of epochs behind it; changes nothing about the run and is not in its time
        ) -> TrainResult:
     "Train `model` and save it as `out/model.safetensors`. Raises ValueError for bad input before any work, NonFiniteLoss when training diverges."
     check_run(batches, config, cpu)
@@ -345,6 +352,7 @@ def fit(model:nn.Module,       # velocity model with a `config`; trained in plac
             begin = time.perf_counter()
             trainer.epoch(timer, bar)
             state.seconds += time.perf_counter() - begin
+            if on_epoch is not None: trainer.look(on_epoch)
             if state.epoch % config.save_every == 0 or state.epoch == config.epochs:
                 state.timing, state.compile_seconds = timer.summary(), compiled_before + timer.excess()
                 state.peak_bytes = max(state.peak_bytes, memory.bytes())
