@@ -148,10 +148,12 @@ SOURCES_TABLE = [_source('PM', 3.1, .086, 18, 3.8, 42, 1), _source('HMA', 3.4, .
 
 # %% ../nbs/12_runs.ipynb #2efcde73
 def backbone_name(record:Mapping) -> str:
-    "Which backbone a record is about: its model's `kind`, or the run's name."
-    return record.get('config', {}).get('model', {}).get('kind') or record['run']
+    "Which backbone a record is about: its model's `kind` and, where that is not the protocol's, its mixer; or the run's name."
+    model = record.get('config', {}).get('model', {})
+    other = model.get('mixer', 'mamba') != 'mamba' and model.get('kind') != 'PT'
+    return f"{model['kind']}-{model['mixer']}" if other else model.get('kind') or record['run']
 
-# %% ../nbs/12_runs.ipynb #ba777053
+# %% ../nbs/12_runs.ipynb #af57737d
 def comparison_table(records:Sequence[Mapping],    # training runs
                      judged:Mapping|None=None,     # run name -> recognised share, or -> what `judge_images` returned
                     ) -> pd.DataFrame:             # one row per run, missing values as NaN
@@ -169,7 +171,7 @@ def comparison_table(records:Sequence[Mapping],    # training runs
     table = pd.DataFrame.from_dict(rows, orient='index').rename_axis('run')
     return table.astype({c: float for c in table if c not in ('backbone', 'quartiles')})
 
-# %% ../nbs/12_runs.ipynb #1c43f071
+# %% ../nbs/12_runs.ipynb #aff535cb
 def check_comparable(records:Sequence[Mapping] # training runs
                     ) -> list[Mapping]:        # the same records
     "Raise ValueError, naming what differs, unless all runs share data, training (but the seed), samples and device."
@@ -184,7 +186,7 @@ def check_comparable(records:Sequence[Mapping] # training runs
         if differ: raise ValueError(f"{records[0]['run']} and {r['run']} are not comparable, they differ in {'; '.join(differ)}: compare runs of one protocol")
     return list(records)
 
-# %% ../nbs/12_runs.ipynb #f58bd09a
+# %% ../nbs/12_runs.ipynb #ce5364e2
 def smooth(values:Sequence[float], # (n,) with None or NaN where a step has no value
            window:int              # steps to each side, w
           ) -> np.ndarray:         # (n,)
@@ -194,7 +196,7 @@ def smooth(values:Sequence[float], # (n,) with None or NaN where a step has no v
     i = np.arange(len(v)); first, end = np.maximum(i - window, 0), np.minimum(i + window + 1, len(v))
     with np.errstate(invalid='ignore'): return (total[end] - total[first]) / (count[end] - count[first])
 
-# %% ../nbs/12_runs.ipynb #6336f8a0
+# %% ../nbs/12_runs.ipynb #bedf0b20
 COLOURS = {'PM': '#0072B2', 'HMA': '#009E73', 'PT': '#D55E00'}     # Okabe and Ito (2008): told apart by colour-blind readers too
 _OTHERS = ('#CC79A7', '#E69F00', '#56B4E9', '#555555')
 
@@ -203,7 +205,7 @@ def colour(name:str, others:Sequence[str]=()) -> str:
     unknown = sorted({name, *others} - set(COLOURS))
     return COLOURS.get(name) or _OTHERS[unknown.index(name) % len(_OTHERS)]
 
-# %% ../nbs/12_runs.ipynb #bedf0b20
+# %% ../nbs/12_runs.ipynb #0f6f1053
 def _curve(record:Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Epochs done after each step, the loss of each step, and its smoothed course (half an epoch wide)."
     history = record.get('history') or {}
@@ -212,7 +214,7 @@ def _curve(record:Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     per_epoch = len(loss) / len(history['epoch_loss'])
     return (np.arange(len(loss)) + 1) / per_epoch, loss, smooth(loss, max(1, round(per_epoch / 4)))
 
-# %% ../nbs/12_runs.ipynb #0f6f1053
+# %% ../nbs/12_runs.ipynb #4175bcbd
 def plot_losses(records:Sequence[Mapping], # training runs; several seeds of a backbone share its colour
                 ax=None,                   # axes to draw on, new ones when None
                ):                          # the axes
@@ -232,7 +234,7 @@ def plot_losses(records:Sequence[Mapping], # training runs; several seeds of a b
     ax.yaxis.set_major_formatter('{x:g}'); ax.yaxis.set_minor_formatter('{x:.2g}')
     return ax
 
-# %% ../nbs/12_runs.ipynb #640f418f
+# %% ../nbs/12_runs.ipynb #838b6366
 @dataclass(frozen=True)
 class Candidate:
     "What the rule knows about one backbone."
@@ -242,7 +244,7 @@ class Candidate:
     seconds_per_step:float  # median
     peak_memory:float = math.nan # bytes; NaN when unknown, which loses a tie
 
-# %% ../nbs/12_runs.ipynb #838b6366
+# %% ../nbs/12_runs.ipynb #9452090d
 def candidate(record:Mapping,   # a training run
               recognised:float, # the judge's share for its samples, 0 to 1
              ) -> Candidate:    # input of `decide`
@@ -253,7 +255,7 @@ def candidate(record:Mapping,   # a training run
     if math.isnan(step): raise ValueError(f"record {record.get('run')!r} has no step time: expected metrics.seconds_per_step.median in seconds; run it again")
     return Candidate(backbone_name(record), number(recognised), number(m.get('final_loss')), step, number(m.get('peak_memory_bytes')))
 
-# %% ../nbs/12_runs.ipynb #9452090d
+# %% ../nbs/12_runs.ipynb #1d74e10b
 def average_seeds(candidates:Sequence[Candidate] # several may share a name
                  ) -> list[Candidate]:           # one per name, in order of first appearance
     "Average the seeds of each backbone. One seed whose loss is NaN makes the mean NaN: a backbone that diverges now and then is not one to pick."
@@ -261,7 +263,7 @@ def average_seeds(candidates:Sequence[Candidate] # several may share a name
     for c in candidates: groups.setdefault(c.name, []).append(astuple(c)[1:])
     return [Candidate(name, *(float(np.mean(column)) for column in zip(*rows))) for name, rows in groups.items()]
 
-# %% ../nbs/12_runs.ipynb #63a74f19
+# %% ../nbs/12_runs.ipynb #77c994af
 @dataclass(frozen=True)
 class Verdict:
     "What the rule decided, and why."
@@ -270,7 +272,7 @@ class Verdict:
     eliminated:tuple[str, ...] # names, sorted
     reasons:tuple[str, ...]    # one sentence each, with the numbers
 
-# %% ../nbs/12_runs.ipynb #77c994af
+# %% ../nbs/12_runs.ipynb #21aeb8ce
 def _check(candidates:Sequence[Candidate], quality_bar:float) -> list[Candidate]:
     "The candidates sorted by name. Raises ValueError for input that the rule cannot use."
     if not candidates: raise ValueError('no candidates to decide between: expected at least one')
@@ -284,7 +286,7 @@ def _check(candidates:Sequence[Candidate], quality_bar:float) -> list[Candidate]
         if c.loss < 0: raise ValueError(f'{c.name}: a squared error cannot be negative, got a loss of {c.loss}')
     return sorted(candidates, key=lambda c: c.name)
 
-# %% ../nbs/12_runs.ipynb #21aeb8ce
+# %% ../nbs/12_runs.ipynb #5fe63868
 def _ms(c:Candidate) -> str: return f'{c.seconds_per_step * 1000:.4g} ms'
 
 def _eliminated(c:Candidate, bar:float) -> str|None:
@@ -293,7 +295,7 @@ def _eliminated(c:Candidate, bar:float) -> str|None:
         return f'{c.name} is eliminated: {c.recognised:.1%} of its samples are recognised, the bar is {bar:.1%}; its loss ({c.loss:.3g}) and speed ({_ms(c)}) do not matter.'
     if not math.isfinite(c.loss): return f'{c.name} is eliminated: its loss is {c.loss}, the training did not converge.'
 
-# %% ../nbs/12_runs.ipynb #5fe63868
+# %% ../nbs/12_runs.ipynb #831371af
 def _why_fastest(winner:Candidate, rest:Sequence[Candidate]) -> str:
     "The sentence that compares the step times."
     others = ', '.join(f'{c.name} {_ms(c)} ({c.seconds_per_step / winner.seconds_per_step:.2f}x)' for c in rest)
@@ -304,7 +306,7 @@ def _why_losses(best:Candidate, rest:Sequence[Candidate], verdict:str) -> str:
     others = ', '.join(f'{c.name} {c.loss:.3g} ({c.loss / best.loss - 1:+.1%})' if best.loss else f'{c.name} {c.loss:.3g}' for c in rest)
     return f'{best.name} has the best loss, {best.loss:.3g}; the others: {others}. {verdict}'
 
-# %% ../nbs/12_runs.ipynb #831371af
+# %% ../nbs/12_runs.ipynb #1d0a4650
 def _choose(left:Sequence[Candidate], loss_tolerance:float, speed_tolerance:float) -> tuple[Candidate, str, list[str]]:
     "Rules 3 to 5 for two or more survivors: the winner, what decided, the reasons."
     memory = lambda c: math.inf if math.isnan(c.peak_memory) else c.peak_memory
@@ -323,7 +325,7 @@ def _choose(left:Sequence[Candidate], loss_tolerance:float, speed_tolerance:floa
     reasons = [_why_losses(by_loss[0], by_loss[1:], f'Neither the losses nor the step times all tie: quality first, so the fastest of those {close} wins.')]
     return near[0], 'trade-off', [*reasons, _why_fastest(near[0], near[1:]) if near[1:] else f'Only {near[0].name} lies there; it takes {_ms(near[0])} per step.']
 
-# %% ../nbs/12_runs.ipynb #1d0a4650
+# %% ../nbs/12_runs.ipynb #a8172ce4
 def decide(candidates:Sequence[Candidate], # one per backbone, in any order
            quality_bar:float,              # least recognised share, set from the judge's controls
            loss_tolerance:float=0.10,      # losses this close to the best tie
@@ -340,13 +342,13 @@ def decide(candidates:Sequence[Candidate], # one per backbone, in any order
     winner, branch, why = _choose(left, loss_tolerance, speed_tolerance)
     return Verdict(winner.name, branch, tuple(out), (*out.values(), *why))
 
-# %% ../nbs/12_runs.ipynb #a8172ce4
+# %% ../nbs/12_runs.ipynb #71b7d284
 def verdict_markdown(verdict:Verdict) -> str:
     "The verdict for display in a notebook."
     won = f'**{verdict.winner} wins** (decided by: {verdict.branch}).' if verdict.winner else '**No winner** (nobody passed the quality bar).'
     return '\n'.join([won, '', *(f'{i}. {reason}' for i, reason in enumerate(verdict.reasons, 1))])
 
-# %% ../nbs/12_runs.ipynb #4514503d
+# %% ../nbs/12_runs.ipynb #c3e3192f
 def plot_rule(candidates:Sequence[Candidate], # one per backbone
               quality_bar:float,              # as for `decide`
               ax=None,                        # axes to draw on, new ones when None
