@@ -12,6 +12,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 from .config import Config, choose
+from .curves import curve_order, inverse_order
+from .geometry import center_grid
 from .layers import Attention, Bidirectional, Block, Mamba, Mamba2, TimeEmbedding, position_embedding
 
 # %% ../nbs/05_backbones.ipynb #0eb9c055
@@ -57,13 +59,13 @@ class BackboneConfig(Config):
     post_norm:bool = False      # normalise after the sum instead of before the branch
     positions:str = 'sinusoidal'# of two dimensions, fixed; or 'learned', starting from noise
     position_scale:float = 1.   # root mean square of the positions relative to sinusoids, at the start
-    scan:str = 'rows'           # order in which state space blocks read the tokens; or 'alternating': every second one column by column
+    scan:str = 'rows'           # order in which state space blocks read the tokens; 'alternating': every second one column by column; 'hilbert': all along Hilbert's curve
     classes:int = 0             # labels; 0 makes an unconditional model
     label_dropout:float = 0.1   # share of labels hidden in training, for guidance
 
     def __post_init__(self):
         choose('backbone', self.kind, KINDS); choose('mixer', self.mixer, MIXERS); choose('discretization', self.discretization, ['mamba', 'zoh'])
-        choose('conditioning', self.conditioning, ['adaptive', 'added']); choose('positions', self.positions, ['sinusoidal', 'learned']); choose('scan order', self.scan, ['rows', 'alternating'])
+        choose('conditioning', self.conditioning, ['adaptive', 'added']); choose('positions', self.positions, ['sinusoidal', 'learned']); choose('scan order', self.scan, ['rows', 'alternating', 'hilbert'])
         if self.position_scale < 0: raise ValueError(f'position_scale must not be negative, got {self.position_scale}')
         for name in ('image_size', 'channels', 'patch', 'width', 'depth', 'heads', 'mlp_width', 'd_state', 'expand', 'headdim', 'ngroups', 'cond_width'):
             if getattr(self, name) < 1: raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
@@ -118,6 +120,9 @@ class Backbone(nn.Module):
         kinds = [KINDS[c.kind][i % len(KINDS[c.kind])] for i in range(c.depth)]
         self.blocks = nn.ModuleList(make_block(kind, c) for kind in kinds)
         self.columns = [c.scan == 'alternating' and kind == 'state space' and kinds[:i].count(kind) % 2 == 1 for i, kind in enumerate(kinds)] # blocks that read column by column
+        if c.scan == 'hilbert':
+            order = curve_order(center_grid(self.side))
+            self.register_buffer('order', order, persistent=False); self.register_buffer('back', inverse_order(order), persistent=False)
         self.norm, self.head = nn.LayerNorm(c.width), nn.Linear(c.width, c.channels * c.patch**2)
         nn.init.zeros_(self.head.weight); nn.init.zeros_(self.head.bias)
 
@@ -147,7 +152,9 @@ class Backbone(nn.Module):
             raise ValueError(f'this model takes pictures of shape {(c.channels, c.image_size, c.image_size)}, got {tuple(x.shape[1:])}')
         h, cond = self.embed(patchify(x, c.patch)) + self.positions, self.condition(t, label)   # (B, L, d), (B, cond_width)
         if self.added is not None: h = h + self.added(cond)[:, None]
+        if c.scan == 'hilbert': h = h[:, self.order]
         for block, columns in zip(self.blocks, self.columns): h = self._turned(block(self._turned(h), cond)) if columns else block(h, cond)
+        if c.scan == 'hilbert': h = h[:, self.back]
         return unpatchify(self.head(self.norm(h)), c.patch, c.image_size)
 
 # %% ../nbs/05_backbones.ipynb #d29ebe6a
