@@ -39,17 +39,22 @@ def _outcome(code:int, text:str) -> dict:
     return {'failed': f'crashed with signal {-code}: {last}' if code < 0 else f'ended with status {code}: {last}'}
 
 # %% ../nbs/12b_benchmarks.ipynb #e60d7ab6
+_interrupted = threading.Event() # set when somebody interrupts `spread`, whose threads hear nothing of it
+
 def run_apart(command:Sequence[str], # program and arguments
               limit:float,           # seconds it may take
               gpu:int|None=None,     # the only one that the process sees; None leaves them all
               cwd:str|Path|None=None # where it runs
-             ) -> tuple[int|None, str]: # exit status, None when it took too long, and what it printed
-    "Run a process and everything that it starts, and end it all when its time is over."
+             ) -> tuple[int|None, str]: # exit status, None when it was ended, and what it printed
+    "Run a process and everything that it starts, and end it all when its time is over or somebody interrupts."
+    end, code = time.monotonic() + limit, None
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(p or os.getcwd() for p in sys.path), **({} if gpu is None else {'CUDA_VISIBLE_DEVICES': str(gpu)})}
     with tempfile.TemporaryFile('w+', errors='replace') as log:
         child = subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=cwd, start_new_session=True)
-        try: code = child.wait(max(0, limit))
-        except subprocess.TimeoutExpired: code = None
+        try:
+            while code is None and time.monotonic() < end and not _interrupted.is_set():
+                try: code = child.wait(min(1, max(0, end - time.monotonic())))
+                except subprocess.TimeoutExpired: pass
         finally:                                                 # compilers and kernels that it started belong to its session
             try: os.killpg(child.pid, signal.SIGKILL)
             except ProcessLookupError: pass
@@ -69,7 +74,12 @@ def spread(work:Callable,             # (job, gpu) -> anything
         gpu = free.get()
         try: return work(job, gpu)
         finally: free.put(gpu)
-    with ThreadPoolExecutor(len(gpus)) as pool: return list(pool.map(one, jobs))
+    _interrupted.clear()
+    with ThreadPoolExecutor(len(gpus)) as pool:
+        try: return list(pool.map(one, jobs))
+        except KeyboardInterrupt:
+            _interrupted.set(); pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 def gpus_here() -> list[int|None]:
     "Numbers of the GPUs of this machine; [None] when there are not several to choose from."
