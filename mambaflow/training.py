@@ -295,12 +295,6 @@ class Trainer:
                 bar.set_postfix(epoch=self.state.epoch + 1, loss=f'{sum(recent) / len(recent):.4f}', refresh=False)
         self.state.epoch += 1; self.state.step += self.steps
 
-    def look(self, on_epoch:Callable):
-        "Show the model to somebody who may draw random numbers."
-        model = self.model.eval()                                # not unwrapped: that would end its mixed precision
-        with torch.random.fork_rng([self.device] if self.device.type == 'cuda' else []), torch.no_grad(): on_epoch(model, self.state.epoch)
-        self.model.train()
-
 # %% ../nbs/10_training.ipynb #bdee2b3c
 @dataclass(frozen=True)
 class TrainResult:
@@ -329,6 +323,12 @@ def check_run(batches, config:TrainConfig, cpu:bool):
         raise ValueError(f"precision {config.precision!r} is mixed precision on a GPU, and none is used: choose 'fp32'")
 
 # %% ../nbs/10_training.ipynb #88feab97
+def _show(trainer:Trainer, on_epoch:Callable):
+    "Show the model to somebody who may draw random numbers."
+    model = trainer.model.eval()                                 # not unwrapped: that would end its mixed precision
+    with torch.random.fork_rng([trainer.device] if trainer.device.type == 'cuda' else []), torch.no_grad(): on_epoch(model, trainer.state.epoch)
+    trainer.model.train()
+
 def fit(model:nn.Module,       # velocity model with a `config`; trained in place
         batches,               # has `len`, `to(device)` and `[index] -> (x_1, condition)`, as `ImageBatches`
         config:TrainConfig,    # how to train
@@ -352,7 +352,7 @@ def fit(model:nn.Module,       # velocity model with a `config`; trained in plac
             begin = time.perf_counter()
             trainer.epoch(timer, bar)
             state.seconds += time.perf_counter() - begin
-            if on_epoch is not None: trainer.look(on_epoch)
+            if on_epoch is not None: _show(trainer, on_epoch)
             if state.epoch % config.save_every == 0 or state.epoch == config.epochs:
                 state.timing, state.compile_seconds = timer.summary(), compiled_before + timer.excess()
                 state.peak_bytes = max(state.peak_bytes, memory.bytes())

@@ -170,19 +170,19 @@ def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, scrat
                      L, K, ratio_B, ratio_C, groups_B, groups_C, batch, blocks, spans, items, padded, one, N: tl.constexpr,
                      HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_LAST: tl.constexpr,
                      SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
-                     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr, KEPT: tl.constexpr):
+                     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr):
     "All gradients; a program takes one piece of work after the other and uses the same scratch memory for each. `dlast` is the gradient of the states that leave the spans."
     pid, chunks = tl.program_id(0), tl.cdiv(L, T)
     segments = tl.cdiv(chunks, SEG)
     per_span = tl.cdiv(segments, spans)
-    hs += pid.to(tl.int64) * KEPT * BD * N
+    hs += pid.to(tl.int64) * SEG * BD * N
     scratch += pid.to(tl.int64) * 3 * BD * N               # A, gradient of the state, gradient of A
     for item in range(pid, items, tl.num_programs(0)):
         row, j, g, d, dm = _block(item, blocks, K, BD)
         b, span = row // spans, row % spans
         bias_d, skip = _per_channel(bias, d, dm, HAS_BIAS), _per_channel(D, d, dm, HAS_D)
         row_B, row_C = b * groups_B + g // ratio_B, b * groups_C + g // ratio_C
-        of = tl.arange(0, BD // 2)[:, None, None]                # what _sum_channels returns: B or C, first or second half of the chunk
+        of = tl.arange(0, BD // 2)[:, None, None]                # what _sum_channels returns: B or C, and which part of the chunk
         to = dBC + tl.where(of % 2 == 0, row_B, batch * groups_B + row_C) * padded * N + of // 2 * (4 * T // BD) * N
         out = b * so_b
         z_ = z + b * sz_b if HAS_Z else z
@@ -298,7 +298,7 @@ def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor, u:Tensor, delta:Tenso
         _backward_kernel[min(programs, items),](of(dy, r), leaving, of(u, r), of(delta, r), A, B_, C_, D, of(z, r), bias, of(starts, r), hs, scratch,
             of(du, r), of(ddelta, r), of(dz, r), dA, dBC, dD, dbias, *dy.stride(), *u.stride(), *delta.stride(), *_strides(z), *du.stride(),
             l, d // G, G // GB, G // GC, GB, GC, rows, blocks, spans, items, B_.shape[2] * 8, 1, N,
-            D is not None, z is not None, bias is not None, leaving is not None, softplus, zoh, reverse, SEG=seg, KEPT=seg, BD=BD, BN=64 // BD, **BACKWARD)
+            D is not None, z is not None, bias is not None, leaving is not None, softplus, zoh, reverse, SEG=seg, BD=BD, BN=64 // BD, **BACKWARD)
         for x, dw in ((dBC[:rows * GB], dB), (dBC[rows * GB:], dC)): of(dw, r).copy_(x.unflatten(0, (rows, -1))[:, :, :l, :dw.shape[2]].transpose(2, 3))
         del B_, C_, dBC, x                                 # or the next part would find its predecessor in memory
     return grads
