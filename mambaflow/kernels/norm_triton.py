@@ -10,6 +10,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from .scan_triton_tiles import _sigmoid, _silu
 
 # %% ../../nbs/kernels/norm_triton.ipynb #19a6502a
 @triton.jit
@@ -23,7 +24,7 @@ def _forward_kernel(y, z, weight, out, sy, sz, so, rows, C, eps, R: tl.constexpr
     g, row, c = tl.program_id(1), tl.program_id(0).to(tl.int64) * R + tl.arange(0, R), tl.arange(0, BC)
     ok, inside = row < rows, c < C
     zz = _rows(z + g * C, row, sz, c, ok, inside)
-    h = _rows(y + g * C, row, sy, c, ok, inside) * zz * tl.sigmoid(zz)
+    h = _rows(y + g * C, row, sy, c, ok, inside) * _silu(zz)
     r = tl.rsqrt(tl.sum(h * h, 1) / C + eps)
     o = h * r[:, None] * tl.load(weight + g * C + c, mask=inside, other=0.)[None, :]
     tl.store(out + row[:, None] * so + g * C + c[None, :], o.to(out.dtype.element_ty), mask=ok[:, None] & inside[None, :])
@@ -38,7 +39,7 @@ def _backward_kernel(do, y, z, weight, dy, dz, sums, sg, sy, sz, so_y, so_z, row
         row = tl.zeros([R], tl.int64) + i * R + tl.arange(0, R)
         ok = row < rows
         zz, yy, gg = _rows(z + g * C, row, sz, c, ok, inside), _rows(y + g * C, row, sy, c, ok, inside), _rows(do + g * C, row, sg, c, ok, inside)
-        s = tl.sigmoid(zz)
+        s = _sigmoid(zz)
         h = yy * zz * s
         r = tl.rsqrt(tl.sum(h * h, 1) / C + eps)[:, None]
         total += tl.sum(gg * h * r, 0)

@@ -11,12 +11,12 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .scan_triton_tiles import _silu, _silu_slope, _block, _at, _per_channel, _chunk, _signal, _varying, _step, _adjoint, _advance, _sum_channels, _sum_components
+from .scan_triton_tiles import _sigmoid, _silu, _silu_slope, _block, _even, _at, _per_channel, _chunk, _signal, _varying, _step, _adjoint, _advance, _sum_channels, _sum_components
 from .scan_triton_spans import span_states
 
 # %% ../../nbs/kernels/scan_triton.ipynb #822a976a
-# The compiler must not know that `one` is 1, or that a stride is: it would give neighbouring elements to one thread and shuffle them to where the arithmetic wants them. The others would only make it compile more often.
-_OPAQUE = ['one', 'states', 'L', 'K', 'ratio_B', 'ratio_C', 'groups_B', 'groups_C', 'batch', 'blocks', 'spans', 'items', 'padded'] + [f's{x}_{k}' for x in ('u', 'd', 'z', 'g', 'o') for k in 'bdl']
+# The compiler must not know that `one` is 1: it would give neighbouring elements to one thread and shuffle them to where the arithmetic wants them. The others would only make it compile more often.
+_OPAQUE = ['one', 'states', 'L', 'ratio_B', 'ratio_C', 'groups_B', 'groups_C', 'batch', 'blocks', 'spans', 'items', 'padded', 'seg']
 
 # %% ../../nbs/kernels/scan_triton.ipynb #ca19606b
 @triton.jit
@@ -80,12 +80,13 @@ def _sweep(u, delta, B, C, z, dy, A, hs, out, bias_d, skip, d, dm, start, stop, 
 @triton.jit(do_not_specialize=_OPAQUE)
 def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
                     su_b, su_d, su_l, sd_b, sd_d, sd_l, sz_b, sz_d, sz_l, so_b, so_d, so_l,
-                    L, K, ratio_B, ratio_C, groups_B, groups_C, blocks, spans, padded, states, one, N: tl.constexpr,
+                    L, K, ratio_B, ratio_C, groups_B, groups_C, blocks, spans, padded, seg, states, one, N: tl.constexpr,
                     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
-                    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr, BEGUN: tl.constexpr):
+                    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, BEGUN: tl.constexpr, EVEN: tl.constexpr):
     "Output and last state of a block of channels of one batch row, or of a span of it, and the states between segments. With `BEGUN`, `last` holds the states that enter the spans."
     row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD)
     b, span = row // spans, row % spans
+    L, su_d, sd_d, sz_d, so_d = _even(L, EVEN), _even(su_d, EVEN), _even(sd_d, EVEN), _even(sz_d, EVEN), _even(so_d, EVEN)
     bias_d, skip = _per_channel(bias, d, dm, HAS_BIAS), _per_channel(D, d, dm, HAS_D)
     B += (b * groups_B + g // ratio_B) * N * padded
     C += (b * groups_C + g // ratio_C) * N * padded
@@ -95,7 +96,7 @@ def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
         for n0 in range(0, N, BN):
             tl.store(last + _at(n0, one, BD, BN), tl.zeros([BN, BD, 1], tl.float32))
         tl.debug_barrier()
-    segments = tl.cdiv(chunks, SEG)
+    segments = tl.cdiv(chunks, seg)
     per_span = tl.cdiv(segments, spans)
     for s in range(span * per_span, tl.minimum(segments, (span + 1) * per_span)):
         if s > 0:
@@ -103,7 +104,7 @@ def _forward_kernel(u, delta, A, B, C, D, z, bias, y, last, starts,
                 at = _at(n0, one, BD, BN)
                 tl.store(starts + ((b * (segments - 1) + s - 1) * blocks + j) * BD * N + at, tl.load(last + at))
         _sweep(u + b * su_b, delta + b * sd_b, B, C, z + b * sz_b if HAS_Z else z, u, A + j * BD * N, last, y + b * so_b, bias_d, skip, d, dm,
-               s * SEG, tl.minimum(chunks, (s + 1) * SEG), chunks, su_d, su_l, sd_d, sd_l, sz_d, sz_l, su_d, su_l, so_d, so_l, L, states, one,
+               s * seg, tl.minimum(chunks, (s + 1) * seg), chunks, su_d, su_l, sd_d, sd_l, sz_d, sz_l, su_d, su_l, so_d, so_l, L, states, one,
                N, HAS_Z, False, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, False)
 
 # %% ../../nbs/kernels/scan_triton.ipynb #a8c8674d
@@ -112,7 +113,7 @@ def _inputs(raw, z, dy, bias_d, tm, HAS_Z: tl.constexpr, SOFTPLUS: tl.constexpr)
     "Step lengths, their derivative by delta, and the gradient of the output before the gate."
     raw += bias_d[:, None]
     dt = _step(raw, tm, SOFTPLUS)
-    return dt, tl.sigmoid(raw) if SOFTPLUS else dt, dy * _silu(z) if HAS_Z else dy
+    return dt, _sigmoid(raw) if SOFTPLUS else dt, dy * _silu(z) if HAS_Z else dy
 
 # %% ../../nbs/kernels/scan_triton.ipynb #cd610390
 @triton.jit
@@ -167,15 +168,16 @@ def _gradients(u, delta, B, C, z, dy, scratch, hs, du, ddelta, dBC, sum_D, sum_b
 @triton.jit(do_not_specialize=_OPAQUE)
 def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, scratch, du, ddelta, dz, dA, dBC, dD, dbias,
                      sg_b, sg_d, sg_l, su_b, su_d, su_l, sd_b, sd_d, sd_l, sz_b, sz_d, sz_l, so_b, so_d, so_l,
-                     L, K, ratio_B, ratio_C, groups_B, groups_C, batch, blocks, spans, items, padded, one, N: tl.constexpr,
+                     L, K, ratio_B, ratio_C, groups_B, groups_C, batch, blocks, spans, items, padded, seg, one, N: tl.constexpr,
                      HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_LAST: tl.constexpr,
                      SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
-                     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr):
+                     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, EVEN: tl.constexpr):
     "All gradients; a program takes one piece of work after the other and uses the same scratch memory for each. `dlast` is the gradient of the states that leave the spans."
+    L, sg_d, su_d, sd_d, sz_d, so_d = _even(L, EVEN), _even(sg_d, EVEN), _even(su_d, EVEN), _even(sd_d, EVEN), _even(sz_d, EVEN), _even(so_d, EVEN)
     pid, chunks = tl.program_id(0), tl.cdiv(L, T)
-    segments = tl.cdiv(chunks, SEG)
+    segments = tl.cdiv(chunks, seg)
     per_span = tl.cdiv(segments, spans)
-    hs += pid.to(tl.int64) * SEG * BD * N
+    hs += pid.to(tl.int64) * seg * BD * N
     scratch += pid.to(tl.int64) * 3 * BD * N               # A, gradient of the state, gradient of A
     for item in range(pid, items, tl.num_programs(0)):
         row, j, g, d, dm = _block(item, blocks, K, BD)
@@ -194,16 +196,16 @@ def _backward_kernel(dy, dlast, u, delta, A, B, C, D, z, bias, starts, hs, scrat
             tl.store(scratch + 2 * BD * N + at, tl.zeros([BN, BD, 1], tl.float32))
         tl.debug_barrier()
         for s in range(tl.minimum(segments, (span + 1) * per_span) - 1, span * per_span - 1, -1):
-            stop = tl.minimum(chunks, (s + 1) * SEG)
+            stop = tl.minimum(chunks, (s + 1) * seg)
             for n0 in range(0, N, BN):
                 at = _at(n0, one, BD, BN)
                 h0 = tl.load(starts + ((b * (segments - 1) + s - 1) * blocks + j) * BD * N + at, mask=(s > 0) & (at >= 0), other=0.)
                 tl.store(hs + at, h0)
             tl.debug_barrier()
             _sweep(u + b * su_b, delta + b * sd_b, B + row_B * N * padded, C + row_C * N * padded, z_, dy + b * sg_b, scratch, hs, dz + out if HAS_Z else dz, bias_d, skip, d, dm,
-                   s * SEG, stop, chunks, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, so_d, so_l, L, N, one, N, HAS_Z, HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, True)
+                   s * seg, stop, chunks, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, so_d, so_l, L, N, one, N, HAS_Z, HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, True)
             sum_D, sum_bias = _gradients(u + b * su_b, delta + b * sd_b, B + row_B * N * padded, C + row_C * N * padded, z_, dy + b * sg_b, scratch, hs, du + out, ddelta + out, to, sum_D, sum_bias,
-                   bias_d, skip, d, dm, s * SEG, stop, chunks, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, so_d, so_l, L, one, N, HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES)
+                   bias_d, skip, d, dm, s * seg, stop, chunks, su_d, su_l, sd_d, sd_l, sz_d, sz_l, sg_d, sg_l, so_d, so_l, L, one, N, HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES)
         if HAS_D: tl.atomic_add(dD + d, tl.sum(sum_D, 1), mask=dm, sem='relaxed')
         if HAS_BIAS: tl.atomic_add(dbias + d, tl.sum(sum_bias, 1), mask=dm, sem='relaxed')
         for n0 in range(0, N, BN):
@@ -240,6 +242,11 @@ def _signal_like(u:Tensor, dtype:torch.dtype) -> Tensor:
     b, d, l = u.shape
     return u.new_empty(b, l, d, dtype=dtype).transpose(1, 2) if u.stride(1) < u.stride(2) else u.new_empty(b, d, l, dtype=dtype)
 
+def _divisor(*signals:Tensor|None) -> int:
+    "The largest of 1, 2, 4 and 8 that divides the rows of all signals, if in all of them tokens lie side by side."
+    given = [x for x in signals if x is not None and len(x)]
+    return math.gcd(8, *(n for x in given for n in (x.shape[2], x.stride(1)))) if all(x.stride(2) == 1 for x in given) else 1
+
 def _tiles(w:Tensor) -> Tensor:
     "B or C (B, G, N, L) in float32 as (B, G, L / 8, N, 8), N and L filled up with zeros."
     b, G, n, l = w.shape
@@ -267,7 +274,8 @@ def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor, D:Tensor|None
     B, C = _tiles(B), _tiles(C)
     ends = last if spans == 1 else span_states(u, None, delta, A, B, bias, None, G, spans, seg, softplus, zoh, reverse, False)
     _forward_kernel[b * spans * blocks,](u, delta, A, B, C, D, z, bias, y, ends, starts, *u.stride(), *delta.stride(), *_strides(z), *y.stride(),
-        l, d // G, G // GB, G // GC, GB, GC, blocks, spans, B.shape[2] * 8, N, 1, N, D is not None, z is not None, bias is not None, softplus, zoh, reverse, SEG=seg, BEGUN=spans > 1, BD=BD, BN=64 // BD, **FORWARD)
+        l, d // G, G // GB, G // GC, GB, GC, blocks, spans, B.shape[2] * 8, seg, N, 1, N, D is not None, z is not None, bias is not None, softplus, zoh, reverse,
+        BEGUN=spans > 1, EVEN=_divisor(u, delta, z, y), BD=BD, BN=64 // BD, **FORWARD)
     return y, last if spans == 1 else ends[:, -1].contiguous(), starts
 
 @_forward.register_fake
@@ -297,8 +305,9 @@ def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor, u:Tensor, delta:Tenso
         leaving = of(dlast, r) if spans == 1 else span_states(of(dy, r), of(z, r), of(delta, r), A, C_, bias, of(dlast, r), G, spans, seg, softplus, zoh, reverse, True)
         _backward_kernel[min(programs, items),](of(dy, r), leaving, of(u, r), of(delta, r), A, B_, C_, D, of(z, r), bias, of(starts, r), hs, scratch,
             of(du, r), of(ddelta, r), of(dz, r), dA, dBC, dD, dbias, *dy.stride(), *u.stride(), *delta.stride(), *_strides(z), *du.stride(),
-            l, d // G, G // GB, G // GC, GB, GC, rows, blocks, spans, items, B_.shape[2] * 8, 1, N,
-            D is not None, z is not None, bias is not None, leaving is not None, softplus, zoh, reverse, SEG=seg, BD=BD, BN=64 // BD, **BACKWARD)
+            l, d // G, G // GB, G // GC, GB, GC, rows, blocks, spans, items, B_.shape[2] * 8, seg, 1, N,
+            D is not None, z is not None, bias is not None, leaving is not None, softplus, zoh, reverse,
+            EVEN=_divisor(dy, u, delta, z, du, ddelta, dz), BD=BD, BN=64 // BD, **BACKWARD)
         for x, dw in ((dBC[:rows * GB], dB), (dBC[rows * GB:], dC)): of(dw, r).copy_(x.unflatten(0, (rows, -1))[:, :, :l, :dw.shape[2]].transpose(2, 3))
         del B_, C_, dBC, x                                 # or the next part would find its predecessor in memory
     return grads

@@ -12,13 +12,13 @@ from torch import Tensor
 from .scan_triton_tiles import _silu, _phis, _block, _at, _per_channel, _chunk, _signal, _varying, _step, _recur
 
 # %% ../../nbs/kernels/scan_triton_spans.ipynb #837b74d9
-_OPAQUE = ['one', 'states', 'L', 'K', 'ratio', 'groups', 'blocks', 'spans', 'padded'] + [f's{x}_{k}' for x in 'xzd' for k in 'bdl'] # see `scan_triton`
+_OPAQUE = ['one', 'states', 'L', 'ratio', 'groups', 'blocks', 'spans', 'padded', 'seg'] # see `scan_triton`
 
 @triton.jit(do_not_specialize=_OPAQUE)
 def _span_kernel(x, z, delta, A, W, bias, ends, steps, sx_b, sx_d, sx_l, sz_b, sz_d, sz_l, sd_b, sd_d, sd_l,
-                 L, K, ratio, groups, blocks, spans, padded, states, one, N: tl.constexpr,
+                 L, K, ratio, groups, blocks, spans, padded, seg, states, one, N: tl.constexpr,
                  HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr, ADJOINT: tl.constexpr,
-                 T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, SEG: tl.constexpr):
+                 T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr):
     "What a span adds to the state, or to the gradient of the state when x is that of the output (`ADJOINT`), and the sum of its steps. The last one in that direction has nobody to tell."
     row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD)
     b, span, i = row // spans, row % spans, tl.arange(0, T)
@@ -28,7 +28,7 @@ def _span_kernel(x, z, delta, A, W, bias, ends, steps, sx_b, sx_d, sx_l, sz_b, s
     for n0 in range(0, N, BN): tl.store(ends + _at(n0, one, BD, BN), tl.zeros([BN, BD, 1], tl.float32))
     tl.debug_barrier()
     chunks = tl.cdiv(L, T)
-    per_span = tl.cdiv(tl.cdiv(chunks, SEG), spans) * SEG
+    per_span = tl.cdiv(tl.cdiv(chunks, seg), spans) * seg
     start, stop = span * per_span, tl.minimum(chunks, (span + 1) * per_span)
     idle = span == (0 if ADJOINT else spans - 1)
     for k in range(start, tl.where(idle, start, stop)):
@@ -81,7 +81,7 @@ def span_states(x:Tensor,          # (B, D, L): u, or the gradient of the output
     (b, d, l), (blocks, N, BD) = x.shape, A.shape
     ends, steps = A.new_empty(b, spans, blocks, N, BD), A.new_empty(b, spans, blocks, BD)
     _span_kernel[b * spans * blocks,](x, z, delta, A, W, bias, ends, steps, *x.stride(), *(z.stride() if z is not None else (0, 0, 0)), *delta.stride(),
-        l, d // groups, groups // W.shape[1], W.shape[1], blocks, spans, W.shape[2] * 8, N, 1, N, z is not None, bias is not None, softplus, zoh, reverse, adjoint,
-        T=8, BD=BD, BN=64 // BD, STAGES=3, SEG=seg, num_warps=1)
+        l, d // groups, groups // W.shape[1], W.shape[1], blocks, spans, W.shape[2] * 8, seg, N, 1, N, z is not None, bias is not None, softplus, zoh, reverse, adjoint,
+        T=8, BD=BD, BN=64 // BD, STAGES=3, num_warps=1)
     _combine_kernel[b * blocks,](ends, steps, A, given, blocks, spans, N, given is not None, adjoint, BD, SIZE=triton.next_power_of_2(N * BD))
     return ends

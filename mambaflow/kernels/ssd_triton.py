@@ -10,17 +10,9 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from .scan_triton_tiles import _sigmoid, _softplus
 
 # %% ../../nbs/kernels/ssd_triton.ipynb #4d2804ff
-@triton.jit
-def _softplus(x):
-    "log(1 + exp(x)), accurate for small results too."
-    e = tl.exp(-tl.abs(x))
-    r = e / (2. + e)                                       # log(1 + e) = 2 artanh(r), r at most 1/3
-    q = r * r
-    p = 1. + q * (1/3 + q * (1/5 + q * (1/7 + q * (1/9 + q * (1/11 + q * (1/13 + q / 15))))))
-    return tl.maximum(x, 0.) + 2. * r * p
-
 @triton.jit
 def _tile(p, t, stride, n, ok, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     "Rows `t` of a matrix whose columns lie side by side; zero outside."
@@ -118,7 +110,7 @@ def _step_gradient(row, col, late, through, step, raw, rate, ok, SOFTPLUS: tl.co
     da = tl.cumsum(row - (col + late) * step, 0, reverse=not REVERSE) + tl.sum(late * step, 0) + through
     da = tl.where(step * (rate * 1.4426950408889634) > -126., da, 0.)  # nothing passes a step that forgets everything; what rounding left would be multiplied by its length
     grad = rate * da + col + late
-    if SOFTPLUS: grad = grad / (1. + tl.exp(-raw))
+    if SOFTPLUS: grad *= _sigmoid(raw)
     return tl.where(ok, grad, 0.), tl.sum(da * step, 0)
 
 # %% ../../nbs/kernels/ssd_triton.ipynb #b64f8af0
