@@ -148,9 +148,12 @@ def _scan_mamba_ssm(a:ScanArgs) -> tuple[Tensor, Tensor|None]:
     for x in varying: dtype = torch.promote_types(dtype, x.dtype)
     if dtype == torch.float64: dtype = torch.float32
     G = math.lcm(_n_groups(a.B), _n_groups(a.C))
+    def aligned(x):                                        # the kernel loads 16 bytes at a time when tokens fill its blocks, wherever a row begins
+        odd = x.shape[-1] % 128 == 0 and any(n * x.element_size() % 16 for n in (x.storage_offset(), *x.stride()[:-1]))
+        return x.clone(memory_format=torch.contiguous_format) if odd else x
     def cast(x):
         if x is None or x.dim() < 3: return x if x is None else x.float()
-        return x.flip(-1).to(dtype) if a.reverse else x.to(dtype)
+        return aligned(x.flip(-1).to(dtype) if a.reverse else x.to(dtype))
     def spread(w): return cast(w if w.dim() == 2 or _n_groups(w) == G else _grouped(w, G).squeeze(-1).permute(1, 2, 3, 0).contiguous())
     out = _mamba_ssm()[0](cast(a.u), cast(a.delta), cast(a.A), spread(a.B), spread(a.C), cast(a.D), cast(a.z), cast(a.delta_bias), a.delta_softplus, a.return_last_state)
     y, last = out if a.return_last_state else (out, None)
