@@ -19,6 +19,7 @@ import torch.nn as nn
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from .checkpoints import save_model
 from .config import Config, atomic_path, choose, from_dict, write_json
@@ -43,6 +44,7 @@ class TrainConfig(Config):
     compile:str = 'none'        # 'default' compiles the step, 'reduce-overhead' replays it as CUDA graphs as well
     seed:int = 0                # of the order, the noise and the times
     save_every:int = 1          # epochs between checkpoints
+    ema:float = 0.              # decay of a moving average of the weights, which is then what is shown and saved; 0 keeps none
 
     def __post_init__(self):
         choose('precision', self.precision, PRECISIONS); choose('schedule', self.schedule, ['constant', 'cosine']); choose('compile mode', self.compile, COMPILE)
@@ -51,6 +53,7 @@ class TrainConfig(Config):
         for name in ('lr', 'clip'):
             if not getattr(self, name) > 0: raise ValueError(f'{name} must be positive, got {getattr(self, name)}')
         if self.warmup_steps < 0 or self.weight_decay < 0: raise ValueError('warmup_steps and weight_decay must not be negative')
+        if not 0 <= self.ema < 1: raise ValueError(f'ema is a decay and must lie in [0, 1), got {self.ema}')
 
 # %% ../nbs/10_training.ipynb #39c73ef4
 def lr_factor(config:TrainConfig, # schedule and warm-up
@@ -152,6 +155,7 @@ class TrainState:
     timing:dict = field(default_factory=dict) # of the last steps measured, see `StepTimer`
     peak_bytes:int = 0       # see `PeakMemory`
     compile_seconds:float = 0. # spent on compiling, over all resumed parts
+    best:float|None = None   # highest score so far, see `fit`
 
     def state_dict(self) -> dict: return asdict(self)
 
@@ -250,10 +254,11 @@ class Trainer:
         fused = self.device.type in ('cpu', 'cuda')
         optimizer = torch.optim.AdamW(model.to(self.device).parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_factor(config, self.steps * config.epochs))
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None # its count of updates stays on the CPU
         prepared, self.optimizer, self.schedule = self.accelerator.prepare(model, optimizer, schedule)
         self.model = prepared
         self.loss = compiled(lambda *args, **condition: flow_matching_loss(prepared, *args, **condition), config.compile)
-        self.accelerator.register_for_checkpointing(self.state)
+        self.accelerator.register_for_checkpointing(self.state, *([self.average] if self.average else []))
 
     def resume(self):
         "Load the newest checkpoint, if there is one, after clearing what a kill left half written."
@@ -268,6 +273,7 @@ class Trainer:
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step(); self.schedule.step()
+        if self.average: self.average.update_parameters(self.model)
         self.optimizer.zero_grad(set_to_none=True)               # a CUDA graph writes the next gradients into the same memory: none may be kept
         self.pending.append(loss.detach())
 
@@ -324,9 +330,14 @@ def check_run(batches, config:TrainConfig, cpu:bool):
 
 # %% ../nbs/10_training.ipynb #88feab97
 def _show(trainer:Trainer, on_epoch:Callable):
-    "Show the model to somebody who may draw random numbers."
-    model = trainer.model.eval()                                 # not unwrapped: that would end its mixed precision
-    with torch.random.fork_rng([trainer.device] if trainer.device.type == 'cuda' else []), torch.no_grad(): on_epoch(model, trainer.state.epoch)
+    "Show the model, or its average, to somebody who may draw random numbers, and keep it when it has the best score so far."
+    model = trainer.model.eval() if trainer.average is None else trainer.average.module.eval()
+    with torch.random.fork_rng([trainer.device] if trainer.device.type == 'cuda' else []), torch.no_grad(), trainer.accelerator.autocast():
+        score = on_epoch(model, trainer.state.epoch)
+    if score is not None and (trainer.state.best is None or score > trainer.state.best):
+        trainer.state.best = float(score)
+        plain = trainer.accelerator.unwrap_model(model)
+        save_model(trainer.out/'best.safetensors', plain, plain.config, epoch=trainer.state.epoch, score=float(score))
     trainer.model.train()
 
 def fit(model:nn.Module,       # velocity model with a `config`; trained in place
@@ -336,7 +347,7 @@ def fit(model:nn.Module,       # velocity model with a `config`; trained in plac
         identity:dict|None=None, # more that tells this run from others, such as the data's record
         resume:bool=True,      # go on from the newest checkpoint in `out`
         cpu:bool=False,        # use the CPU even if there is a GPU
-        on_epoch:Callable|None=None # called with the model, in eval mode, and the number of epochs behind it; changes nothing about the run and is not in its time
+        on_epoch:Callable|None=None # called with the model, in eval mode, and the number of epochs behind it; changes nothing about the run and is not in its time. May return a score: the model with the highest is `out/best.safetensors`
        ) -> TrainResult:
     "Train `model` and save it as `out/model.safetensors`. Raises ValueError for bad input before any work, NonFiniteLoss when training diverges."
     check_run(batches, config, cpu)
@@ -358,5 +369,6 @@ def fit(model:nn.Module,       # velocity model with a `config`; trained in plac
                 state.peak_bytes = max(state.peak_bytes, memory.bytes())
                 save_checkpoint(trainer.accelerator, out, state.epoch)
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
+    if trainer.average: model.load_state_dict(trainer.average.module.state_dict())
     save_model(out/'model.safetensors', model, model.config)
     return summarise(model, state, config, memory.kind, out/'model.safetensors')
