@@ -1,6 +1,7 @@
 # make demo   train PM, HMA and PT on handwritten digits on a CPU, judge them, give the verdict
 # make test   check that modules, notebooks and README agree, and run every notebook
-# make lab    open JupyterLab on the notebooks
+# make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
+# make lab    open JupyterLab on the stepper
 # Each makes .venv itself, once.
 PYTHON ?= python3
 VENV   := .venv
@@ -11,7 +12,7 @@ NBS    := nbs/experiments
 export PATH := $(BIN):$(PATH)
 PAPERMILL := python -W ignore -m papermill --no-progress-bar --log-level ERROR
 
-.PHONY: demo test lab readme
+.PHONY: demo test test-browser lab readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.10 to 3.12, or say which: make PYTHON=..."; exit 1; }
@@ -32,14 +33,20 @@ demo: $(READY)
 	@python tools/verdict.py $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
 
-demo test: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
+demo test test-browser: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
 test: $(READY)
 	@sh tools/check.sh
 	nbdev_test --n_workers 2 --timing
 	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) passed, 0 failed"
 
+test-browser: $(READY)
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
+	 || { echo "no chromium found: install it (Debian: apt-get install chromium)"; exit 1; }
+	python -m pip install --quiet 'playwright>=1.50' pytest
+	python -m pytest -q tests/browser
+
 lab: $(READY)
-	jupyter lab --notebook-dir . $(NBS)/compare_backbones.ipynb
+	jupyter lab --notebook-dir . $(NBS)/stepper.ipynb
 
 readme: $(READY)
 	@python tools/readme.py README.md

@@ -7,6 +7,7 @@ here=$PWD; cd "$copy"
 fail() { echo "FAILED: $1" >&2; exit 1; }
 rm -rf mambaflow; mkdir mambaflow; nbdev_export
 diff -r --exclude=__pycache__ "$here/mambaflow" mambaflow || fail "mambaflow/ differs from the notebooks (< as it is, > as exported): run nbdev_export and commit"
+if grep -l 'jupyter.widget-' -r nbs --include='*.ipynb' --exclude-dir=.ipynb_checkpoints; then fail "these notebooks hold a saved widget, a dead picture: execute them with --ExecutePreprocessor.store_widget_state=False"; fi
 nbdev_clean
 diff -rq --exclude=.ipynb_checkpoints "$here/nbs" nbs || fail "these notebooks are not clean: run nbdev_clean and commit"
 python tools/readme.py README.md
