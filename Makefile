@@ -2,6 +2,7 @@
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
 # make lab    open JupyterLab on the stepper
+# make docs   build the site in _docs/
 # Each makes .venv itself, once.
 PYTHON ?= python3
 VENV   := .venv
@@ -12,7 +13,7 @@ NBS    := nbs/experiments
 export PATH := $(BIN):$(PATH)
 PAPERMILL := python -W ignore -m papermill --no-progress-bar --log-level ERROR
 
-.PHONY: demo test test-browser lab readme
+.PHONY: demo test test-browser lab docs readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.10 to 3.12, or say which: make PYTHON=..."; exit 1; }
@@ -47,6 +48,13 @@ test-browser: $(READY)
 
 lab: $(READY)
 	jupyter lab --notebook-dir . $(NBS)/stepper.ipynb
+
+$(VENV)/.docs: $(READY)
+	python -m pip install --quiet --editable '.[dev,docs]'
+	@touch $@
+
+docs: $(VENV)/.docs
+	@python tools/docs.py
 
 readme: $(READY)
 	@python tools/readme.py README.md
