@@ -22,8 +22,8 @@ nb_code_prompt_show, nb_code_prompt_hide = 'Show the source', 'Hide the source'
 mathjax_path = mathjax.name
 
 html_theme = 'pydata_sphinx_theme'
-html_static_path = ['site.css', str(mathjax)]
-html_css_files = ['site.css']
+html_static_path = ['site.css', 'site.js', str(mathjax)]
+html_css_files, html_js_files = ['site.css'], ['site.js']
 html_extra_path = [str(f) for f in Path(__file__).parent.parent.glob('outputs/stepper/stepper.html')]
 html_context = {'default_mode': 'auto'}
 html_show_sourcelink = html_copy_source = False
