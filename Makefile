@@ -2,7 +2,8 @@
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
 # make lab    open JupyterLab on the stepper
-# make docs   build this repository's site in _docs/, and try that what is wrong with it is found
+# make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
+# make test-docs   show that it does
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
 # Each makes .venv itself, once.
 PYTHON ?= python3
@@ -14,7 +15,7 @@ NBS    := nbs/experiments
 export PATH := $(BIN):$(PATH)
 PAPERMILL := python -W ignore -m papermill --no-progress-bar --log-level ERROR
 
-.PHONY: demo test test-browser lab docs stepper readme
+.PHONY: demo test test-browser test-docs lab docs stepper readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.10 to 3.12, or say which: make PYTHON=..."; exit 1; }
@@ -35,7 +36,7 @@ demo: $(READY)
 	@python tools/verdict.py $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
 
-demo test test-browser docs: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
+demo test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
 test: $(READY)
 	@sh tools/check.sh
 	nbdev_test --n_workers 2 --timing
@@ -56,7 +57,9 @@ $(VENV)/.docs: $(READY)
 
 docs: $(VENV)/.docs
 	@python tools/docs.py
-	@python tests/docs/test_docs.py
+
+test-docs: $(VENV)/.docs
+	python tests/docs/test_docs.py
 
 stepper: $(READY)
 	@python tools/stepper_page.py outputs/stepper/stepper.html outputs/judge_mnist/judge.safetensors $(wildcard outputs/conditional/*/half.safetensors)

@@ -6,20 +6,25 @@ class Page(HTMLParser):
     "What a built page offers as targets, where it links to, and what it loads."
     def __init__(self, file):
         super().__init__()
-        self.ids, self.links, self.loads = set(), [], []
+        self.ids, self.links, self.loads, self.title, self.tag = set(), [], [], '', ''
         self.feed(file.read_text(encoding='utf8'))
+
     def handle_starttag(self, tag, attrs):
-        a = dict(attrs)
+        a, self.tag = dict(attrs), tag
         self.ids.add(a.get('id'))
         if 'href' in a and a.get('rel') != 'canonical': (self.links if tag == 'a' else self.loads).append(a['href'])
         if 'src' in a: self.loads.append(a['src'])
 
+    def handle_data(self, data): self.title += data * (self.tag == 'title')
+
+    def handle_endtag(self, tag): self.tag = ''
+
 def check_site(site) -> tuple[int, list[str]]:
     "How many pages a built site has, and what is wrong with it: links and pictures that lead nowhere, things loaded from elsewhere, pages without a title."
-    pages, problems = {f: Page(f) for f in site.rglob('*.html') if '_static' not in f.parts}, []
+    pages, problems = {f: Page(f) for f in sorted(site.rglob('*.html')) if '_static' not in f.parts}, []
     for f, page in pages.items():
         name = f.relative_to(site)
-        if '<no title>' in f.read_text(encoding='utf8'): problems.append(f'{name}: no title')
+        if not page.title.strip() or page.title.startswith('<no title>'): problems.append(f'{name}: no title')
         for url in page.links + page.loads:
             u = urlsplit(url)
             to = (f.parent/unquote(u.path)).resolve() if u.path else f
