@@ -23,7 +23,7 @@ mathjax_path = mathjax.name
 
 html_theme = 'pydata_sphinx_theme'
 html_static_path = ['site.css', 'site.js', str(mathjax)]
-html_css_files, html_js_files = ['site.css'], ['site.js']
+html_css_files, html_js_files, html_favicon = ['site.css'], ['site.js'], 'favicon.svg'
 html_extra_path = [str(f) for f in Path(__file__).parent.parent.glob('outputs/stepper/stepper.html')]
 html_context = {'default_mode': 'auto'}
 html_show_sourcelink = html_copy_source = False

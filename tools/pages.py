@@ -71,10 +71,16 @@ def signature(symbol, node):
     methods = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name[0] != '_' and ast.get_docstring(n)]
     return shown.replace('\ndef ', '\nclass ', 1) + ''.join(f'\n- `{m.name}({", ".join(a.arg for a in m.args.args[1:])})`: {ast.get_docstring(m).splitlines()[0]}' for m in methods)
 
-def entry(name, module, node, level):
-    "A public symbol: target, heading, and for a function or class (node is None for a constant) its signature with docments and docstring."
-    if node and not ast.get_docstring(node): problems.append(f'{short(module)}.{name}: a public symbol without a docstring')
-    return new_markdown_cell(f'({place(module, name)})=\n{"#" * level} {name}\n\n' + (signature(getattr(module, name), node) if node else ''))
+def entry(names, module, level, text=''):
+    "Public symbols under one heading, each with its target."
+    return new_markdown_cell(''.join(f'({place(module, n)})=\n' for n in names) + f'{"#" * level} {", ".join(names)}\n\n{text}')
+
+def entries(public, module, level):
+    "The constants of a cell together, then each function or class with its signature."
+    if constants := [n for n, node in public.items() if node is None]: yield entry(constants, module, level)
+    for name, node in public.items():
+        if node and not ast.get_docstring(node): problems.append(f'{short(module)}.{name}: a public symbol without a docstring')
+        if node: yield entry([name], module, level, signature(getattr(module, name), node))
 
 def exported(cell, module, level):
     "The names that an exported cell makes public, and what is shown: their entries and the source, folded where the entries say enough; nothing for imports."
@@ -85,15 +91,17 @@ def exported(cell, module, level):
     public = {n: node for n, node in defined.items() if n in module.__all__}
     if public and all(public.values()): cell.metadata = {'tags': ['hide-input']}
     imports = all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in nodes)
-    return set(public), [] if imports else [*(entry(n, module, node, level) for n, node in public.items()), cell]
+    return set(public), [] if imports else [*entries(public, module, level), cell]
 
 def cells_of(nb, module, folded):
-    "The cells of a page. `folded`: a reader of results wants no code but the parameters."
-    level, shown = 1, set()
-    for c in nb.cells:
+    "The cells of a page. `folded`: a reader of results wants no code but the parameters, those that papermill has injected where it did."
+    tags = [' '.join(c.metadata.get('tags', [])) for c in nb.cells]
+    level, shown, wanted = 1, set(), 'injected-parameters' if 'injected-parameters' in tags else 'parameters'
+    for c, tag in zip(nb.cells, tags):
         if re.match(r'#\| (hide|default_exp)', c.source): continue
-        parameters, new = 'parameters' in ' '.join(c.metadata.get('tags', [])), [c]
-        c.metadata = {'tags': ['remove-input']} if c.source.startswith('#| echo: false') else {'tags': ['hide-input']} if folded and not parameters else {}
+        new = [c]
+        hidden = 'remove-input' if c.source.startswith('#| echo: false') else 'hide-input' if folded and c.cell_type == 'code' and tag != wanted else ''
+        c.metadata = {'tags': [hidden]} if hidden else {}
         if c.cell_type == 'markdown': level = max(map(len, re.findall(r'^#+(?= )', FENCED.sub('', c.source), re.M)[-1:]), default=level)
         elif module and c.source.startswith('#| export'):
             public, new = exported(c, module, min(level, 3) + 1)
@@ -101,11 +109,12 @@ def cells_of(nb, module, folded):
         yield from new
     if module and (lost := set(module.__all__) - shown): problems.append(f'{short(module)}: public symbols without an entry: {", ".join(sorted(lost))}')
 
-def check_outputs(cell, name, folder):
-    "Errors are problems; prose made by code gets links, too."
+def outputs(cell, name, folder):
+    "Errors are problems; prose made by code gets links, too; all tables of pandas look alike."
     for o in cell.get('outputs', []):
         if o.output_type == 'error': problems.append(f'{name}: holds the output of an error, {o.ename}: {o.evalue}')
         if 'text/markdown' in o.get('data', {}): o.data['text/markdown'] = markdown(o.data['text/markdown'], folder)
+        if 'text/html' in o.get('data', {}): o.data['text/html'] = o.data['text/html'].replace('<table id=', '<table class="dataframe" id=')
 
 def notebook(file, page, suffix=''):
     "Write the page of a notebook. Returns its title and its one-sentence purpose."
@@ -118,7 +127,7 @@ def notebook(file, page, suffix=''):
     nb.cells, nb.metadata, nb.nbformat_minor = list(cells_of(nb, module, folder.name == 'experiments' or OUTPUTS in file.parents)), {'language_info': {'name': 'python'}}, 4
     for c in nb.cells:
         c.source = markdown(c.source, folder, module) if c.cell_type == 'markdown' else re.sub(r'^#\|.*\n?', '', c.source, flags=re.M)
-        check_outputs(c, name, folder)
+        outputs(c, name, folder)
     page.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, page)
     return title, purpose[1] if purpose else ''
