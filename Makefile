@@ -12,6 +12,8 @@ BIN    := $(CURDIR)/$(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   ?= runs/demo
 NBS    := nbs/experiments
+WEIGHTS := $(wildcard outputs/conditional/*/half.safetensors)
+PAGE   := outputs/stepper/stepper.html
 export PATH := $(BIN):$(PATH)
 PAPERMILL := python -W ignore -m papermill --no-progress-bar --log-level ERROR
 
@@ -55,14 +57,17 @@ $(VENV)/.docs: $(READY)
 	python -m pip install --quiet --editable '.[dev,docs]'
 	@touch $@
 
-docs: $(VENV)/.docs
+docs: $(VENV)/.docs $(if $(WEIGHTS),$(PAGE))
 	@python tools/docs.py
 
 test-docs: $(VENV)/.docs
 	python tests/docs/test_docs.py
 
 stepper: $(READY)
-	@python tools/stepper_page.py outputs/stepper/stepper.html outputs/judge_mnist/judge.safetensors $(wildcard outputs/conditional/*/half.safetensors)
+	@python tools/stepper_page.py $(PAGE) outputs/judge_mnist/judge.safetensors $(WEIGHTS)
+
+$(PAGE):
+	@$(MAKE) --no-print-directory stepper
 
 readme: $(READY)
 	@python tools/readme.py README.md
