@@ -13,6 +13,7 @@ from pages import NBS, OUTPUTS, PAGES, ROOT, notebook, problems, register
 
 SITE, BUILT = ROOT/'_docs', ROOT/'_proc'/'html'
 REPORTS = yaml.safe_load((ROOT/'docs'/'reports.yaml').read_text(encoding='utf8'))     # folder of outputs/ -> title and purpose, in reading order
+STEPPER = '```{raw} html\n<iframe src="stepper.html" title="Trajectory stepper" class="stepper"></iframe>\n```'
 NO_STEPPER = '''The stepper's page is made from weights that are not here yet. On a GPU, `mambaflow_batch nbs/experiments/conditional_runs.yaml --out outputs/conditional` trains them; then
 `make stepper` writes the page, and `make docs` puts it here. `make lab` opens the live stepper.'''
 
@@ -64,9 +65,8 @@ def front():
     "Write the front page: the index notebook with the stepper before its part on use, and the tree of the parts."
     notebook(NBS/'index.ipynb', PAGES/'index.ipynb')
     nb = nbformat.read(PAGES/'index.ipynb', as_version=4)
-    frame = '```{raw} html\n<iframe src="stepper.html" title="Trajectory stepper" class="stepper"></iframe>\n```' if (OUTPUTS/'stepper'/'stepper.html').exists() else NO_STEPPER
     use = next((i for i, c in enumerate(nb.cells) if c.source.startswith('## Use')), len(nb.cells))
-    nb.cells.insert(use, new_markdown_cell(f'## Step through it\n\n{frame}'))
+    nb.cells.insert(use, new_markdown_cell('## Step through it\n\n' + (STEPPER if (OUTPUTS/'stepper'/'stepper.html').exists() else NO_STEPPER)))
     nb.cells.append(new_markdown_cell(toctree(f'{name}/index' for name in ('library', 'experiments', 'reports', 'how_to'))))
     nbformat.write(nb, PAGES/'index.ipynb')
 

@@ -33,7 +33,9 @@ def register(files):
     modules = [m for f in files if (m := module_of(nbformat.read(f, as_version=4)))]
     names = [n for m in modules for n in m.__all__]
     for m in modules:
-        for n in m.__all__: targets.update({key: place(m, n) for key in (f'{short(m)}.{n}', n) if key != n or names.count(n) == 1 < len(n)})
+        for n in m.__all__:
+            targets[f'{short(m)}.{n}'] = place(m, n)
+            if names.count(n) == 1 and len(n) > 1: targets[n] = place(m, n)             # a single letter is a variable
     for f in files:
         stem = f.relative_to(NBS if NBS in f.parents else ROOT).with_suffix('')
         words = (str(stem), stem.name) if NBS in f.parents and re.search('[/_]', str(stem)) else ()
@@ -102,8 +104,8 @@ def cells_of(nb, module, folded):
         new = [c]
         hidden = 'remove-input' if c.source.startswith('#| echo: false') else 'hide-input' if folded and c.cell_type == 'code' and tag != wanted else ''
         c.metadata = {'tags': [hidden]} if hidden else {}
-        if c.cell_type == 'markdown': level = max(map(len, re.findall(r'^#+(?= )', FENCED.sub('', c.source), re.M)[-1:]), default=level)
-        elif module and c.source.startswith('#| export'):
+        if c.cell_type == 'markdown' and (heads := re.findall(r'^#+(?= )', FENCED.sub('', c.source), re.M)): level = len(heads[-1])
+        if module and c.source.startswith('#| export'):
             public, new = exported(c, module, min(level, 3) + 1)
             shown |= public
         yield from new
@@ -119,12 +121,13 @@ def outputs(cell, name, folder):
 def notebook(file, page, suffix=''):
     "Write the page of a notebook. Returns its title and its one-sentence purpose."
     nb, name, folder = nbformat.read(file, as_version=4), str(file.relative_to(ROOT)), file.parent
+    _, line, rest = nb.cells[0].source.partition('\n')
     title, purpose = (re.search(pattern, nb.cells[0].source, re.M) for pattern in (r'\A# (.+)', r'^> (.+)'))
     if not title: problems.append(f'{name}: does not begin with a title (# ...)')
     title = (title[1] if title else name) + suffix
-    nb.cells[0].source = f'({targets[name]})=\n# {title}' + nb.cells[0].source.partition('\n')[1] + nb.cells[0].source.partition('\n')[2]
-    module = module_of(nb)
-    nb.cells, nb.metadata, nb.nbformat_minor = list(cells_of(nb, module, folder.name == 'experiments' or OUTPUTS in file.parents)), {'language_info': {'name': 'python'}}, 4
+    nb.cells[0].source = f'({targets[name]})=\n# {title}{line}{rest}'
+    module, results = module_of(nb), folder.name == 'experiments' or OUTPUTS in file.parents
+    nb.cells, nb.metadata, nb.nbformat_minor = list(cells_of(nb, module, results)), {'language_info': {'name': 'python'}}, 4
     for c in nb.cells:
         c.source = markdown(c.source, folder, module) if c.cell_type == 'markdown' else re.sub(r'^#\|.*\n?', '', c.source, flags=re.M)
         outputs(c, name, folder)
