@@ -30,7 +30,7 @@ def place(module, name):
 
 def register(files):
     "Fill `targets` with the notebooks that have pages and with the public symbols of their modules; a name that several modules have needs its module's name."
-    modules = [m for f in files if (m := module_of(nbformat.read(f, as_version=4)))]
+    modules = [m for f in files if NBS in f.parents and (m := module_of(nbformat.read(f, as_version=4)))]
     names = [n for m in modules for n in m.__all__]
     for m in modules:
         for n in m.__all__:
@@ -111,10 +111,9 @@ def cells_of(nb, module, folded):
         yield from new
     if module and (lost := set(module.__all__) - shown): problems.append(f'{short(module)}: public symbols without an entry: {", ".join(sorted(lost))}')
 
-def outputs(cell, name, folder):
-    "Errors are problems; prose made by code gets links, too; all tables of pandas look alike."
+def outputs(cell, folder):
+    "Prose made by code gets links, too; all tables of pandas look alike."
     for o in cell.get('outputs', []):
-        if o.output_type == 'error': problems.append(f'{name}: holds the output of an error, {o.ename}: {o.evalue}')
         if 'text/markdown' in o.get('data', {}): o.data['text/markdown'] = markdown(o.data['text/markdown'], folder)
         if 'text/html' in o.get('data', {}): o.data['text/html'] = o.data['text/html'].replace('<table id=', '<table class="dataframe" id=')
 
@@ -123,14 +122,16 @@ def notebook(file, page, suffix=''):
     nb, name, folder = nbformat.read(file, as_version=4), str(file.relative_to(ROOT)), file.parent
     _, line, rest = nb.cells[0].source.partition('\n')
     title, purpose = (re.search(pattern, nb.cells[0].source, re.M) for pattern in (r'\A# (.+)', r'^> (.+)'))
+    problems.extend(f'{name}: holds the output of an error, {o.ename}: {o.evalue}' for c in nb.cells for o in c.get('outputs', []) if o.output_type == 'error')
     if not title: problems.append(f'{name}: does not begin with a title (# ...)')
     title = (title[1] if title else name) + suffix
     nb.cells[0].source = f'({targets[name]})=\n# {title}{line}{rest}'
     module, results = module_of(nb), folder.name == 'experiments' or OUTPUTS in file.parents
     nb.cells, nb.metadata, nb.nbformat_minor = list(cells_of(nb, module, results)), {'language_info': {'name': 'python'}}, 4
     for c in nb.cells:
+        c.pop('id', None)                                                                # new cells have one, those of older notebooks have none
         c.source = markdown(c.source, folder, module) if c.cell_type == 'markdown' else re.sub(r'^#\|.*\n?', '', c.source, flags=re.M)
-        outputs(c, name, folder)
+        outputs(c, folder)
     page.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, page)
     return title, purpose[1] if purpose else ''

@@ -66,7 +66,7 @@ def test_pages():
     doc = 'Return `name` if it is one of `valid`, otherwise raise a ValueError that lists them.'
     def spoil(root):
         write(root/'nbs'/'index.ipynb', [*FRONT, new_code_cell('1/0', outputs=[ERROR]), new_markdown_cell('![the answer](../outputs/none.png)')])
-        write(root/'outputs'/'new'/'bad.ipynb', page(new_code_cell('1/0', outputs=[ERROR])))
+        write(root/'outputs'/'new'/'bad.ipynb', page(new_code_cell('#| hide\n1/0', outputs=[ERROR])))
         write(root/'outputs'/'new'/'untitled.ipynb', [new_markdown_cell('No title.')])
         replace(root, doc, '', 'nbs/00_config.ipynb', 'mambaflow/config.py')
         replace(root, "'choose', ", "'choose', 'hidden', ", 'mambaflow/config.py')
