@@ -8,7 +8,7 @@
 # Each makes .venv itself, once.
 PYTHON ?= python3
 VENV   := .venv
-BIN    := $(CURDIR)/$(VENV)/bin
+BIN    := $(abspath $(VENV))/bin
 READY  := $(VENV)/.ready
 DEMO   ?= runs/demo
 NBS    := nbs/experiments

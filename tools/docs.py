@@ -62,11 +62,11 @@ def reports(files):
     contents('reports', 'Reports', 'What was run and recorded: executed notebooks, as they came from the machines that ran them.', parts)
 
 def front():
-    "Write the front page: the index notebook with the stepper before its part on use, and the tree of the parts."
+    "Write the front page: the index notebook with the stepper in place of its picture, and the tree of the parts."
     notebook(NBS/'index.ipynb', PAGES/'index.ipynb')
     nb = nbformat.read(PAGES/'index.ipynb', as_version=4)
-    use = next((i for i, c in enumerate(nb.cells) if c.source.startswith('## Use')), len(nb.cells))
-    nb.cells.insert(use, new_markdown_cell('## Step through it\n\n' + (STEPPER if (OUTPUTS/'stepper'/'stepper.html').exists() else NO_STEPPER)))
+    see = next(c for c in nb.cells if c.source.startswith('## See it'))
+    see.source = '## See it\n\n' + (STEPPER if (OUTPUTS/'stepper'/'stepper.html').exists() else NO_STEPPER)
     nb.cells.append(new_markdown_cell(toctree(f'{name}/index' for name in ('library', 'experiments', 'reports', 'how_to'))))
     nbformat.write(nb, PAGES/'index.ipynb')
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT/'tools'))
 from check_site import check_site
 
-FRONT = [new_markdown_cell('# front\n\n> Why.'), new_markdown_cell('## Use it\n\n`choose`, `00_config`')]
+FRONT = [new_markdown_cell('# front\n\n> Why.'), new_markdown_cell('## See it\n\nA picture.'), new_markdown_cell('## Use it\n\n`choose`, `00_config`')]
 ERROR = new_output('error', ename='ValueError', evalue='broken', traceback=[])
 
 def small_copy(root):
