@@ -50,6 +50,7 @@ test-browser: $(READY)
 	python -m pip install --quiet 'playwright>=1.50' pytest
 	python -m pytest -q tests/browser
 
+lab: export OMP_WAIT_POLICY = passive   # the stepper's threads sleep while they wait, so that a busy browser does not stop them
 lab: $(READY)
 	jupyter lab --notebook-dir . $(NBS)/stepper.ipynb
 
