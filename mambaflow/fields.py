@@ -55,6 +55,7 @@ class FieldConfig(Config):
     finest:int = 64              # pixels per side that the highest of 'limited' features needs
     attention:str = 'full'       # from queries to inputs; or 'nearest' with relative offsets
     neighbours:int = 16          # k, of 'nearest'
+    offset_features:int = 32     # of an offset to a neighbour
     contrast:bool = False        # 'nearest' with a prior: each neighbour also says how far its value is from the prior at the query
     prior:str = 'none'           # or 'rbf': the velocity starts from an interpolation
     prior_width:float = .15      # s, expected error of the prior in values of [-1, 1]
@@ -65,12 +66,13 @@ class FieldConfig(Config):
             if getattr(self, name) is None: object.__setattr__(self, name, value)
         for what, name, valid in (('order', self.order, CURVES), ('step', self.step, STEPS), ('Fourier features', self.features, ['random', 'limited']), ('sequence', self.sequence, ['joint', 'inputs']),
                                   ('attention', self.attention, ['full', 'nearest']), ('prior', self.prior, ['none', 'rbf']), ('discretization', self.discretization, ['mamba', 'zoh'])): choose(what, name, valid)
-        for name in ('channels', 'width', 'reads', 'cond_width', 'heads', 'mlp_ratio', 'd_state', 'expand', 'd_conv', 'n_features', 'grid', 'finest', 'neighbours'):
+        for name in ('channels', 'width', 'reads', 'cond_width', 'heads', 'mlp_ratio', 'd_state', 'expand', 'd_conv', 'n_features', 'grid', 'finest', 'neighbours', 'offset_features'):
             if getattr(self, name) < 1: raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
         if min(self.forward_layers, self.backward_layers, self.prior_neighbours) < 0: raise ValueError('forward_layers, backward_layers and prior_neighbours must not be negative')
         if self.width % self.heads: raise ValueError(f'heads must divide the width: {self.heads} heads do not divide {self.width}')
         if self.cond_width % 2 or self.n_features % 2: raise ValueError(f'cond_width and n_features must be even, got {self.cond_width} and {self.n_features}')
         if self.step == 'area' and self.order == 'none': raise ValueError("step 'area' is measured on a curve: choose an order other than 'none'")
+        if self.contrast and (self.attention, self.prior) != ('nearest', 'rbf'): raise ValueError("contrast compares neighbours with the prior: it needs attention 'nearest' and prior 'rbf'")
         if not self.prior_width > 0: raise ValueError(f'prior_width must be positive, got {self.prior_width}')
 
     @property
@@ -145,7 +147,7 @@ class ReadOut(nn.Module):
     def __init__(self, config:FieldConfig):
         super().__init__()
         c = config
-        cross = NearestAttention(c.width, c.heads, extra=c.channels * c.contrast) if c.attention == 'nearest' else CrossAttention(c.width, c.heads)
+        cross = NearestAttention(c.width, c.heads, c.offset_features, extra=c.channels * c.contrast) if c.attention == 'nearest' else CrossAttention(c.width, c.heads)
         self.cross = Branch(cross, c.width, c.cond_width)
         self.own = Branch(Attention(c.width, c.heads), c.width, c.cond_width) if c.query_attention else None
         hidden = c.mlp_ratio * c.width
