@@ -216,6 +216,12 @@ class FieldModel(nn.Module):
         if prior is not None and (self.config.prior == 'none' or prior.shape != (*query_coords.shape[:2], self.config.channels)): raise ValueError(f'prior of shape {tuple(prior.shape)}: expected {(*query_coords.shape[:2], self.config.channels)}, and a model with a prior')
         return _prepare(self.config, query_coords, input_coords, input_values, prior)
 
+    def error_unit(self, t:Tensor,          # (B,)
+                   x_t:Tensor               # (B, Nq, C)
+                  ) -> Tensor|float:        # (B, 1, 1), or 1 without a prior
+        "The size of the velocity's error that is to be expected at a time: the factor on the network, see `prior_velocity`."
+        return 1. if self.config.prior == 'none' else prior_scales(t, self.config.prior_width, x_t)[2]
+
     def _tokens(self, x_t:Tensor, t:Tensor, query:Tensor, inputs:Tensor, values:Tensor, resolution, prior:Tensor|None) -> tuple[Tensor, Tensor]:
         "Tokens of inputs and of queries; a state with a prior is seen relative to it, in units of its spread."
         seen = x_t if prior is None else torch.cat([(x_t - expand_time(t, x_t) * prior) / prior_scales(t, self.config.prior_width, x_t)[0], prior], -1)

@@ -1,0 +1,16 @@
+"""Print what a train_field record and a multiscale record say, beside the goal of `make fields`."""
+import json
+import sys
+
+train, scales = (json.load(open(f, encoding='utf8')) for f in sys.argv[1:3])
+rows = {(r['method'], r['scale']): r for r in scales['results']}
+methods = list(dict.fromkeys(m for m, _ in rows))
+print(f"\ntrained {train['metrics']['wall_clock_seconds']:.0f} s, {train['metrics']['parameters']:,} parameters; PSNR in dB and SSIM on {scales['data']['count']} crops of photos it has not seen\n")
+print(f"{'':28}" + ''.join(f"{f'{s} pixels':>16}" for s in sorted({s for _, s in rows})))
+for m in methods: print(f'{m:28}' + ''.join(f"{rows[m, s]['psnr']:9.2f} {rows[m, s]['ssim']:.3f} " for s in sorted({s for _, s in rows})))
+print()
+for line in scales['beaten']:
+    if ' at 32:' in line or ' enlarged' not in line: print(line)
+mean, linear = next(r for (m, s), r in rows.items() if m.startswith('mean of') and s == 32 and 'enlarged' not in m), rows['linear', 32]
+print(f"\nGoal: better than linear interpolation at 32 pixels. {'Reached' if mean['psnr'] > linear['psnr'] and mean['ssim'] > linear['ssim'] else 'NOT reached'}: "
+      f"{mean['psnr']:.2f} dB, SSIM {mean['ssim']:.3f}; linear {linear['psnr']:.2f} dB, SSIM {linear['ssim']:.3f}\n")
