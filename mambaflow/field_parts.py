@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STEPS', 'band_window', 'FourierFeatures', 'curve_position', 'token_lengths', 'SteppedMamba', 'Branch',
-           'CrossAttention', 'NearestAttention', 'prior_scales', 'prior_velocity']
+           'CrossAttention', 'NearestAttention', 'prior_scales', 'prior_velocity', 'local_width']
 
 # %% ../nbs/07c_field_parts.ipynb #8cc5a224
 import math
@@ -187,11 +187,11 @@ class NearestAttention(CrossAttention):
 
 # %% ../nbs/07c_field_parts.ipynb #300d6e74
 def prior_scales(t:Tensor,        # (B,) in [0, 1]
-                 width:float,     # s, standard deviation of the data around the prior
+                 width:float|Tensor, # s, standard deviation of the data around the prior; one number, or (B, ..., 1)
                  x:Tensor         # (B, ...), for the shape
                 ) -> tuple[Tensor, Tensor, Tensor]: # rho, factor on x_t - t p in the velocity, factor on the network; (B, 1, ...) each
     "Coefficients of a velocity around a prior, finite on all of [0, 1]. Raises ValueError unless the width is positive."
-    if not width > 0: raise ValueError(f'a prior needs a positive width, got {width}: at zero the velocity is infinite at t = 1')
+    if not isinstance(width, Tensor) and not width > 0: raise ValueError(f'a prior needs a positive width, got {width}: at zero the velocity is infinite at t = 1')
     s = expand_time(t, x).to(x.dtype)
     rho2 = (1 - s)**2 + (s * width)**2
     return rho2.sqrt(), (s * width**2 - (1 - s)) / rho2, width / rho2.sqrt()
@@ -201,8 +201,18 @@ def prior_velocity(f:Tensor,        # (B, ...) what the network says, of unit sc
                    x_t:Tensor,      # (B, ...) state
                    t:Tensor,        # (B,) in [0, 1]
                    prior:Tensor,    # (B, ...) p
-                   width:float      # s
+                   width:float|Tensor # s
                   ) -> Tensor:      # (B, ...) velocity
     "The velocity of data that are Gaussian around the prior, plus the network's correction."
     _, slope, out = prior_scales(t, width, x_t)
     return prior + slope * (x_t - expand_time(t, x_t) * prior) + out * f
+
+# %% ../nbs/07c_field_parts.ipynb #45e679a9
+def local_width(prior:Tensor,     # (B, Nq, C) the interpolation at the queries
+                values:Tensor,    # (B, Nq, k, C) the nearest observations
+                distance:Tensor,  # (B, Nq, k) to them, in pixels of the grid
+                least:float=.015  # s_0
+               ) -> Tensor:       # (B, Nq, 1)
+    "The error to be expected of an interpolation, from how much the observations around differ from it."
+    V, d2 = (values - prior[:, :, None]).square().mean((2, 3)), distance.amin(-1).square()
+    return (least**2 + V / (1 + V) * d2 / (d2 + 1.5)).sqrt()[..., None]

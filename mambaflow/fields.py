@@ -15,7 +15,7 @@ import torch.nn as nn
 from torch import Tensor
 from .config import Config, choose
 from .curves import CURVES, curve_order, inverse_order
-from .field_parts import STEPS, Branch, CrossAttention, FourierFeatures, NearestAttention, SteppedMamba, prior_scales, prior_velocity, token_lengths
+from .field_parts import STEPS, Branch, CrossAttention, FourierFeatures, NearestAttention, SteppedMamba, local_width, prior_scales, prior_velocity, token_lengths
 from .flow import expand_time
 from .layers import Attention, TimeEmbedding
 from .neighbours import check_points, interpolate_rbf, nearest, take
@@ -24,7 +24,7 @@ from .neighbours import check_points, interpolate_rbf, nearest, take
 KINDS = {'V1':    dict(width=512, forward_layers=6, backward_layers=0, reads=1, query_attention=False, cond_width=256),
          'V2':    dict(width=256, forward_layers=4, backward_layers=4, reads=2, query_attention=True, cond_width=128),
          'local': dict(width=256, forward_layers=0, backward_layers=0, reads=2, query_attention=False, cond_width=128)}
-PLAYBOOK = {'centres': {}, 'morton': dict(order='morton'), 'geometric': dict(step='geometric'), 'band': dict(features='limited'), 'local': dict(attention='nearest', prior='rbf')}
+PLAYBOOK = {'centres': {}, 'morton': dict(order='morton'), 'geometric': dict(step='geometric'), 'band': dict(features='limited'), 'local': dict(attention='nearest', prior='rbf', spread='local')}
 RUNGS = {name: {k: v for change in list(PLAYBOOK.values())[:i + 1] for k, v in change.items()} for i, name in enumerate(PLAYBOOK)}
 
 # %% ../nbs/08_fields.ipynb #e1beb5aa
@@ -58,6 +58,7 @@ class FieldConfig(Config):
     offset_features:int = 32     # of an offset to a neighbour
     contrast:bool = False        # 'nearest' with a prior: each neighbour also says how far its value is from the prior at the query
     prior:str = 'none'           # or 'rbf': the velocity starts from an interpolation
+    spread:str = 'constant'      # how wrong the prior is expected to be: `prior_width` everywhere; or 'local', from the observations around
     prior_width:float = .15      # s, expected error of the prior in values of [-1, 1]
     prior_neighbours:int = 0     # points per interpolation; 0: all of them, one thin plate for each field
 
@@ -65,7 +66,7 @@ class FieldConfig(Config):
         for name, value in KINDS[choose('field model', self.kind, KINDS)].items():
             if getattr(self, name) is None: object.__setattr__(self, name, value)
         for what, name, valid in (('order', self.order, CURVES), ('step', self.step, STEPS), ('Fourier features', self.features, ['random', 'limited']), ('sequence', self.sequence, ['joint', 'inputs']),
-                                  ('attention', self.attention, ['full', 'nearest']), ('prior', self.prior, ['none', 'rbf']), ('discretization', self.discretization, ['mamba', 'zoh'])): choose(what, name, valid)
+                                  ('attention', self.attention, ['full', 'nearest']), ('prior', self.prior, ['none', 'rbf']), ('spread', self.spread, ['constant', 'local']), ('discretization', self.discretization, ['mamba', 'zoh'])): choose(what, name, valid)
         for name in ('channels', 'width', 'reads', 'cond_width', 'heads', 'mlp_ratio', 'd_state', 'expand', 'd_conv', 'n_features', 'grid', 'finest', 'neighbours', 'offset_features'):
             if getattr(self, name) < 1: raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
         if min(self.forward_layers, self.backward_layers, self.prior_neighbours) < 0: raise ValueError('forward_layers, backward_layers and prior_neighbours must not be negative')
@@ -96,6 +97,7 @@ class Prepared(NamedTuple):
     indices:Tensor|None   # (B, Nq, k) int64
     offsets:Tensor|None   # (B, Nq, k, 2) in pixels of the grid
     prior:Tensor|None     # (B, Nq, C)
+    width:Tensor|None     # (B, Nq, 1) expected error of the prior, where it is not the same everywhere
 
 # %% ../nbs/08_fields.ipynb #ac0a57a3
 def interpolation(c:FieldConfig, query_coords:Tensor, input_coords:Tensor, input_values:Tensor, check:bool=False) -> Tensor|None: # (B, Nq, C)
@@ -106,7 +108,7 @@ def interpolation(c:FieldConfig, query_coords:Tensor, input_coords:Tensor, input
 # %% ../nbs/08_fields.ipynb #9b12f3b5
 def _prepare(c:FieldConfig, query:Tensor, inputs:Tensor, values:Tensor, prior:Tensor|None) -> Prepared:
     "`FieldModel.prepare`, for checked arguments. Reads no data."
-    order = back = lengths = indices = offsets = None
+    order = back = lengths = indices = offsets = width = None
     if c.layers:
         path = torch.cat([inputs, query], 1) if c.sequence == 'joint' else inputs
         if c.order != 'none':
@@ -117,8 +119,11 @@ def _prepare(c:FieldConfig, query:Tensor, inputs:Tensor, values:Tensor, prior:Te
         indices = nearest(query, inputs, c.neighbours, check=False)[1]
         offsets = c.grid * (query[:, :, None] - take(inputs, indices))
     prior = interpolation(c, query, inputs, values) if prior is None else prior
+    if c.spread == 'local' and prior is not None:
+        distances, near = nearest(query, inputs, min(8, inputs.shape[1]), check=False)
+        width = local_width(prior, take(values, near), c.grid * distances)
     if c.contrast: offsets = torch.cat([offsets, take(values, indices) - prior[:, :, None]], -1)
-    return Prepared(order, back, lengths, indices, offsets, prior)
+    return Prepared(order, back, lengths, indices, offsets, prior, width)
 
 # %% ../nbs/08_fields.ipynb #64da0723
 class PathReader(nn.Module):
@@ -193,7 +198,7 @@ class FieldModel(nn.Module):
         c = self.config = config
         self.fourier = FourierFeatures(c.n_features, c.features, c.grid, c.finest, c.scale)
         self.embed_inputs = nn.Linear(c.n_features + c.channels, c.width)
-        self.embed_queries = nn.Linear(c.n_features + c.channels * (2 if c.prior == 'rbf' else 1), c.width)
+        self.embed_queries = nn.Linear(c.n_features + c.channels * (2 if c.prior == 'rbf' else 1) + (c.prior == 'rbf' and c.spread == 'local'), c.width)
         with torch.no_grad():
             for m in (self.embed_inputs, self.embed_queries): m.weight[:, :c.n_features] *= self.fourier.window().repeat(2)
         self.time = TimeEmbedding(c.cond_width)
@@ -217,14 +222,19 @@ class FieldModel(nn.Module):
         return _prepare(self.config, query_coords, input_coords, input_values, prior)
 
     def error_unit(self, t:Tensor,          # (B,)
-                   x_t:Tensor               # (B, Nq, C)
-                  ) -> Tensor|float:        # (B, 1, 1), or 1 without a prior
+                   x_t:Tensor,              # (B, Nq, C)
+                   prepared:Prepared|None=None, # what `prepare` made of the points
+                   **points                 # where the model is asked, and what it knows
+                  ) -> Tensor|float:        # (B, 1, 1) or (B, Nq, 1), or 1 without a prior
         "The size of the velocity's error that is to be expected at a time: the factor on the network, see `prior_velocity`."
-        return 1. if self.config.prior == 'none' else prior_scales(t, self.config.prior_width, x_t)[2]
+        if self.config.prior == 'none': return 1.
+        return prior_scales(t, self._width(self.prepare(**points) if prepared is None else prepared), x_t)[2]
 
-    def _tokens(self, x_t:Tensor, t:Tensor, query:Tensor, inputs:Tensor, values:Tensor, resolution, prior:Tensor|None) -> tuple[Tensor, Tensor]:
+    def _width(self, p:Prepared) -> Tensor|float: return self.config.prior_width if p.width is None else p.width
+
+    def _tokens(self, x_t:Tensor, t:Tensor, query:Tensor, inputs:Tensor, values:Tensor, resolution, p:Prepared) -> tuple[Tensor, Tensor]:
         "Tokens of inputs and of queries; a state with a prior is seen relative to it, in units of its spread."
-        seen = x_t if prior is None else torch.cat([(x_t - expand_time(t, x_t) * prior) / prior_scales(t, self.config.prior_width, x_t)[0], prior], -1)
+        seen = x_t if p.prior is None else torch.cat([(x_t - expand_time(t, x_t) * p.prior) / prior_scales(t, self._width(p), x_t)[0], p.prior, *([] if p.width is None else [p.width.log()])], -1)
         def embed(net, coords, data): return net(torch.cat([self.fourier(coords, resolution), data.to(self.fourier.freqs.dtype)], -1))
         return embed(self.embed_inputs, inputs, values), embed(self.embed_queries, query, seen)
 
@@ -241,14 +251,14 @@ class FieldModel(nn.Module):
         Ni, Nq = input_coords.shape[1], x_t.shape[1]
         p = self.prepare(query_coords, input_coords, input_values) if prepared is None else prepared
         _check_prepared(p, Ni + Nq if c.sequence == 'joint' else Ni, Nq)
-        s, q = self._tokens(x_t, t, query_coords, input_coords, input_values, resolution, p.prior)               # (B, Ni, d), (B, Nq, d)
+        s, q = self._tokens(x_t, t, query_coords, input_coords, input_values, resolution, p)               # (B, Ni, d), (B, Nq, d)
         cond = self.time(t)
         if self.path is not None and c.sequence == 'joint': s, q = self.path(torch.cat([s, q], 1), cond, p).split([Ni, Nq], 1)
         elif self.path is not None: s = self.path(s, cond, p)
         s = self.context(s)
         for read in self.rounds: q = read(q, s, cond, p)
         f = self.head(self.norm(q)).to(x_t.dtype)
-        return f if p.prior is None else prior_velocity(f, x_t, t, p.prior, c.prior_width)
+        return f if p.prior is None else prior_velocity(f, x_t, t, p.prior, self._width(p))
 
 # %% ../nbs/08_fields.ipynb #5db80e0a
 def in_chunks(model:FieldModel,   # see `FieldConfig.independent`
@@ -264,7 +274,7 @@ def in_chunks(model:FieldModel,   # see `FieldConfig.independent`
         whole, v, n = prepared if model.config.independent else None, torch.empty_like(x_t), -(-x_t.shape[1] // size)
         for i in range(n):
             s = slice(i, None, n) if interleave else slice(i * size, (i + 1) * size)
-            part = whole and whole._replace(**{k: None if getattr(whole, k) is None else getattr(whole, k)[:, s] for k in ('indices', 'offsets', 'prior')})
+            part = whole and whole._replace(**{k: None if getattr(whole, k) is None else getattr(whole, k)[:, s] for k in ('indices', 'offsets', 'prior', 'width')})
             v[:, s] = model(x_t[:, s], t, query_coords[:, s], input_coords, input_values, resolution, part).to(v.dtype)
         return v
     return velocity
