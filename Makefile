@@ -38,9 +38,9 @@ demo: $(READY)
 fields: $(READY)
 	@mkdir -p $(FIELDS)/V2 $(FIELDS)/multiscale
 	@echo "1/2 a small V2, from a fifth of the pixels (a run that was stopped goes on where it was)"
-	@$(PAPERMILL) $(NBS)/train_field.ipynb $(FIELDS)/V2/train_field.ipynb -f $(NBS)/fields.yaml -p out $(FIELDS)/V2
+	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/train_field.ipynb $(FIELDS)/V2/train_field.ipynb -f $(NBS)/fields.yaml -p out $(FIELDS)/V2
 	@echo "2/2 the same pixels asked at 32, 64 and 96 a side, beside classical interpolation"
-	@$(PAPERMILL) $(NBS)/multiscale.ipynb $(FIELDS)/multiscale/multiscale.ipynb -f $(NBS)/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
+	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/multiscale.ipynb $(FIELDS)/multiscale/multiscale.ipynb -f $(NBS)/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
 	@python -W ignore -m nbconvert --log-level ERROR --to html $(FIELDS)/multiscale/multiscale.ipynb
 	@python tools/fields.py $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
 	@echo "Read it: $(FIELDS)/multiscale/multiscale.html in a browser, or $(FIELDS)/multiscale/multiscale.ipynb with 'make lab'"

@@ -51,7 +51,7 @@ def over_seeds(rows:pd.DataFrame,  # of `field_rows`
     for k in ('PSNR', 'SSIM', 'speckle'): out[f'{k} ±'] = (grouped[k].max() - grouped[k].min()) / 2
     return out.reset_index()
 
-# %% ../nbs/12d_field_studies.ipynb #f0399fcf
+# %% ../nbs/12d_field_studies.ipynb #d20daae9
 def plot_ladder(table:pd.DataFrame,      # of `over_seeds`, for the rungs of a ladder
                 rows:pd.DataFrame,       # of `field_rows`, each a dot
                 answers:Sequence[str]    # to draw
@@ -79,7 +79,7 @@ def ladder_words(table:pd.DataFrame, # of `over_seeds`, for the rungs of a ladde
         lines.append(f'{below.rung} to {above.rung}: {gain:+.2f} dB, {above.SSIM - below.SSIM:+.3f} SSIM' + ('' if abs(gain) > noise else f' (no more than seeds differ, ±{noise:.2f} dB)'))
     return lines
 
-# %% ../nbs/12d_field_studies.ipynb #52d8274d
+# %% ../nbs/12d_field_studies.ipynb #0e49e042
 CLAIMS = {'gain of V2 in dB': (3., 5.), 'speckles that V2 has less': (.7, .8)} # the sources', of V2 with the playbook over V1
 
 def versus(table:pd.DataFrame,   # of `over_seeds`
