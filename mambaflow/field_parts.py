@@ -211,7 +211,7 @@ def prior_velocity(f:Tensor,        # (B, ...) what the network says, of unit sc
 def local_width(prior:Tensor,     # (B, Nq, C) the interpolation at the queries
                 values:Tensor,    # (B, Nq, k, C) the nearest observations
                 distance:Tensor,  # (B, Nq, k) to them, in pixels of the grid
-                least:float=.015  # s_0
+                least:float=.025  # s_0
                ) -> Tensor:       # (B, Nq, 1)
     "The error to be expected of an interpolation, from how much the observations around differ from it."
     V, d2 = (values - prior[:, :, None]).square().mean((2, 3)), distance.amin(-1).square()

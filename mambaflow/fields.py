@@ -280,7 +280,8 @@ def in_chunks(model:FieldModel,   # see `FieldConfig.independent`
     if exact and not model.config.independent:
         raise ValueError("answers of this model depend on the other queries, so chunks would change them: build it with query_attention=False and sequence='inputs', or accept it with exact=False")
     def velocity(x_t:Tensor, t:Tensor, query_coords:Tensor, input_coords:Tensor, input_values:Tensor, resolution=None, prepared:Prepared|None=None) -> Tensor:
-        whole, v, n = prepared if model.config.independent else None, torch.empty_like(x_t), -(-x_t.shape[1] // size)
+        by_query = model.config.sequence == 'inputs' or model.config.layers == 0                              # a path through inputs only is the same for all chunks
+        whole, v, n = prepared if by_query else None, torch.empty_like(x_t), -(-x_t.shape[1] // size)
         for i in range(n):
             s = slice(i, None, n) if interleave else slice(i * size, (i + 1) * size)
             part = whole and whole._replace(**{k: None if getattr(whole, k) is None else getattr(whole, k)[:, s] for k in ('indices', 'offsets', 'prior', 'width')})

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from .checkpoints import CheckpointError, load_model, read_config
 from .config import atomic_path, choose, write_json
 from .field_metrics import field_scores, load_lpips
+from .fields import in_chunks
 from .geometry import center_grid
 from .neighbours import CLASSICAL, interpolate_classical, interpolate_rbf
 from .observations import Observations, observe, pixel_index
@@ -45,17 +46,20 @@ def reconstruct(model:nn.Module,     # a velocity model of fields, in eval mode
                 samples:int=8,       # averaged, at least two
                 steps:int=50,        # of the sampler
                 sampler:str='heun',  # one of `SAMPLERS`
-                seed:int=0           # of the noise
+                seed:int=0,          # of the noise
+                chunk:int=0          # queries at a time, see `at_scales`
                ) -> Posterior:       # of fields (B, C, size, size)
     "The field at the pixel centres of a grid."
     shape, condition = questions(model, seen, size)
-    p = posterior(model, shape, samples, steps, sampler, seed, seen.input_coords.device, **condition)
+    asked = in_chunks(model, chunk, exact=False, interleave=True) if chunk else model
+    p = posterior(asked, shape, samples, steps, sampler, seed, seen.input_coords.device, **condition)
     return Posterior(as_field(p.mean, size), as_field(p.spread, size), as_field(p.sample, size), p.count)
 
-def reconstruct_at_once(model:nn.Module, seen:Observations, size:int, count:int=4) -> Tensor: # (B, C, size, size)
+def reconstruct_at_once(model:nn.Module, seen:Observations, size:int, count:int=4, chunk:int=0) -> Tensor: # (B, C, size, size)
     "The mean in one call of the model for each of some noises, see `mean_in_one_call`."
     shape, condition = questions(model, seen, size)
-    return as_field(mean_in_one_call(model, shape, count, device=seen.input_coords.device, **condition), size)
+    asked = in_chunks(model, chunk, exact=False, interleave=True) if chunk else model
+    return as_field(mean_in_one_call(asked, shape, count, device=seen.input_coords.device, **condition), size)
 
 # %% ../nbs/13c_multiscale.ipynb #6b063851
 def put_in(field:Tensor,     # (B, C, H, W) at the size of the picture that was observed
@@ -95,6 +99,7 @@ def at_scales(model:nn.Module|None,  # None measures the classical methods alone
               methods:tuple[str, ...]=METHODS, # to stand beside the model
               samples:int=8, steps:int=50, sampler:str='heun', # see `reconstruct`
               batch:int=8,           # photos at a time
+              chunk:int=0,           # queries at a time, each chunk spread over the field; 0 asks all together
               device:str='cpu', base:int=32, mask_seed:int=0
              ) -> tuple[list[dict], dict]: # rows of method, scale and measures; and method -> scale -> fields
     "Measure a model and the classical methods against the truth at every scale. Raises ValueError for scales that the photos lack."
@@ -106,9 +111,9 @@ def at_scales(model:nn.Module|None,  # None measures the classical methods alone
         parts = [Observations(*(v[i:i + batch].to(device) for v in (seen.input_coords, seen.input_values, seen.query_coords, seen.query_values))) for i in range(0, len(photos), batch)]
         for s in tqdm(sorted({base, *scales}), desc='scales', mininterval=5):
             begin = time.perf_counter()
-            drawn = [reconstruct(model, p, s, samples, steps, sampler) for p in parts]
+            drawn = [reconstruct(model, p, s, samples, steps, sampler, chunk=chunk) for p in parts]
             middle = time.perf_counter()
-            found = {f'mean of {samples}': [p.mean for p in drawn], 'one sample': [p.sample for p in drawn], 'mean in one call': [reconstruct_at_once(model, p, s) for p in parts]}
+            found = {f'mean of {samples}': [p.mean for p in drawn], 'one sample': [p.sample for p in drawn], 'mean in one call': [reconstruct_at_once(model, p, s, chunk=chunk) for p in parts]}
             seconds[f'mean of {samples}', s], seconds['mean in one call', s] = (middle - begin) / len(photos), (time.perf_counter() - middle) / len(photos)
             for name, pieces in found.items():
                 field = torch.cat([x.float().cpu() for x in pieces]).clamp(-1, 1)
