@@ -11,6 +11,10 @@ for m in methods: print(f'{m:28}' + ''.join(f"{rows[m, s]['psnr']:9.2f} {rows[m,
 print()
 for line in scales['beaten']:
     if ' at 32:' in line or ' enlarged' not in line: print(line)
-mean, linear = next(r for (m, s), r in rows.items() if m.startswith('mean of') and s == 32 and 'enlarged' not in m), rows['linear', 32]
-print(f"\nGoal: better than linear interpolation at 32 pixels. {'Reached' if mean['psnr'] > linear['psnr'] and mean['ssim'] > linear['ssim'] else 'NOT reached'}: "
-      f"{mean['psnr']:.2f} dB, SSIM {mean['ssim']:.3f}; linear {linear['psnr']:.2f} dB, SSIM {linear['ssim']:.3f}\n")
+at = {r['method']: r for r in train['results']}
+mean, linear = next(r for m, r in at.items() if ', mean of' in m), at['linear']
+print(f"\nGoal: better than linear interpolation at 32 pixels ({train['judged']['count']} crops). {'Reached' if mean['PSNR'] > linear['PSNR'] and mean['SSIM'] > linear['SSIM'] else 'NOT reached'}:")
+for m, r in at.items():
+    sign = lambda k: ' ' if r is mean else '>' if mean[k] > r[k] else '<'
+    print(f"  {m:24} {sign('PSNR')} {r['PSNR']:.2f} dB   {sign('SSIM')} SSIM {r['SSIM']:.3f}")
+print(f"('>': {mean['method']} beats it, '<': it does not)\n")
