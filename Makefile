@@ -3,6 +3,9 @@
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
 # make lab    open JupyterLab on the stepper
+# make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
+# make test-docs   show that it does
+# make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
 # Each makes .venv itself, once.
 PYTHON ?= python3
 VENV   := .venv
@@ -11,10 +14,12 @@ READY  := $(VENV)/.ready
 DEMO   ?= runs/demo
 FIELDS ?= runs/fields
 NBS    := nbs/experiments
+WEIGHTS := $(wildcard outputs/conditional/*/half.safetensors)
+PAGE   := outputs/stepper/stepper.html
 export PATH := $(BIN):$(PATH)
 PAPERMILL := python -W ignore -m papermill --no-progress-bar --log-level ERROR
 
-.PHONY: demo fields test test-browser lab readme
+.PHONY: demo fields test test-browser test-docs lab docs stepper readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.10 to 3.12, or say which: make PYTHON=..."; exit 1; }
@@ -45,7 +50,7 @@ fields: $(READY)
 	@python tools/fields.py $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
 	@echo "Read it: $(FIELDS)/multiscale/multiscale.html in a browser, or $(FIELDS)/multiscale/multiscale.ipynb with 'make lab'"
 
-demo fields test test-browser: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
+demo fields test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
 test: $(READY)
 	@sh tools/check.sh
 	nbdev_test --n_workers 2 --timing
@@ -59,6 +64,22 @@ test-browser: $(READY)
 
 lab: $(READY)
 	jupyter lab --notebook-dir . $(NBS)/stepper.ipynb
+
+$(VENV)/.docs: $(READY)
+	python -m pip install --quiet --editable '.[dev,docs]'
+	@touch $@
+
+docs: $(VENV)/.docs $(if $(WEIGHTS),$(PAGE))
+	@python tools/docs.py
+
+test-docs: $(VENV)/.docs
+	python tests/docs/test_docs.py
+
+stepper: $(READY)
+	@python tools/stepper_page.py $(PAGE) outputs/judge_mnist/judge.safetensors $(WEIGHTS)
+
+$(PAGE):
+	@$(MAKE) --no-print-directory stepper
 
 readme: $(READY)
 	@python tools/readme.py README.md

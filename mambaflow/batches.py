@@ -63,8 +63,9 @@ def run_plan(plan:Plan,
         if left <= 0: return 'stopped'
         folder = out/name
         folder.mkdir(parents=True, exist_ok=True)
+        place = folder.relative_to(root) if not cwd and folder.is_relative_to(root) else folder # what is kept names no folder of this machine
         command = [sys.executable, '-W', 'ignore', '-m', 'papermill', '--no-progress-bar', '--log-level', 'ERROR', str(plan.notebook.resolve()), str(folder/plan.notebook.name),
-                   '-y', yaml.safe_dump(dict(plan.runs[name])), '-p', 'out', str(folder)]
+                   '-y', yaml.safe_dump(dict(plan.runs[name])), '-p', 'out', str(place)]
         code, text = run_apart(command, left, gpu, root)
         if code is None: return 'stopped'
         bar.update()

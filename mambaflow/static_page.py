@@ -31,7 +31,7 @@ class Way:
     problem:str=''            # why there are no pictures
 
     @property
-    def cost(self) -> str: return '' if self.pictures is None else f'{self.ms:.3g} ms' + (f', {self.calls} calls' if self.calls else '')
+    def cost(self) -> str: return '' if self.pictures is None else f'{self.ms:{".3g" if self.ms < 100 else ",.0f"}} ms' + (f', {self.calls} calls' if self.calls else '')
 
 # %% ../nbs/13b_static_page.ipynb #a8afd17d
 def png(pictures:Tensor,  # uint8 (H, W), (H, W, 1), (H, W, 3) or, with opacity, (H, W, 4)
