@@ -17,13 +17,14 @@ def _check_bits(dims:int, bits:int):
     if bits < 1 or dims < 1 or dims * bits > 62: raise ValueError(f'{dims} dimensions of {bits} bits make an index of {dims * bits} bits, expected 1 to 62')
 
 def morton_index(cells:Tensor, # (..., D) whole numbers in [0, 2**bits)
-                 bits:int      # per axis
+                 bits:int,     # per axis
+                 check:bool=True # look at the numbers, which makes a GPU wait
                 ) -> Tensor:   # (...) int64
     "Position of cells on Morton's curve. Raises ValueError for cells outside, or too many bits."
     dims = cells.shape[-1]
     _check_bits(dims, bits)
     if cells.is_floating_point(): raise ValueError(f'cells must be whole numbers, got {cells.dtype}: see curve_order for coordinates')
-    if cells.numel() and (cells.min() < 0 or cells.max() >= 2**bits): raise ValueError(f'cells must lie in [0, {2**bits}), got {cells.min().item()} to {cells.max().item()}')
+    if check and cells.numel() and (cells.min() < 0 or cells.max() >= 2**bits): raise ValueError(f'cells must lie in [0, {2**bits}), got {cells.min().item()} to {cells.max().item()}')
     k = torch.arange(bits, device=cells.device)
     shifts = k * dims + torch.arange(dims, device=cells.device)[:, None]                    # (D, bits)
     return ((cells.long()[..., None] >> k & 1) << shifts).flatten(-2).sum(-1)
@@ -46,17 +47,18 @@ def _exchange(x:list[Tensor], i:int, q:int):
     x[0] = torch.where(has, x[0] ^ (q - 1), x[0] ^ swapped)
 
 def hilbert_index(cells:Tensor, # (..., D) whole numbers in [0, 2**bits)
-                  bits:int      # per axis
+                  bits:int,     # per axis
+                  check:bool=True # look at the numbers, which makes a GPU wait
                  ) -> Tensor:   # (...) int64
     "Position of cells on Hilbert's curve (Skilling 2004). Raises ValueError as `morton_index` does."
-    morton_index(cells, bits)                                                               # its checks
+    morton_index(cells, bits, check)                                                        # for its checks
     x = list(cells.long().unbind(-1))
     for q in (1 << k for k in range(bits - 1, 0, -1)):
         for i in range(len(x)): _exchange(x, i, q)
     for i in range(1, len(x)): x[i] = x[i] ^ x[i - 1]
     t = torch.zeros_like(x[0])
     for q in (1 << k for k in range(bits - 1, 0, -1)): t = torch.where((x[-1] & q) != 0, t ^ (q - 1), t)
-    return morton_index(torch.stack([v ^ t for v in x], -1).flip(-1), bits)
+    return morton_index(torch.stack([v ^ t for v in x], -1).flip(-1), bits, check=False)
 
 def hilbert_cells(index:Tensor, # (...) whole numbers in [0, 2**(D*bits))
                   dims:int,     # D
@@ -76,15 +78,16 @@ CURVES = ('hilbert', 'morton', 'raster', 'none')
 
 def curve_order(points:Tensor,         # (..., N, D) coordinates in [0, 1]
                 curve:str='hilbert',   # one of `CURVES`
-                bits:int=16            # cells per axis: 2**bits
+                bits:int=16,           # cells per axis: 2**bits
+                check:bool=True        # look at the numbers, which makes a GPU wait; without it, points outside count as on the border
                ) -> Tensor:            # (..., N) int64, the point that comes first, then the next
     "A permutation that sorts points along a curve. Raises ValueError for an unknown curve or coordinates outside [0, 1]."
     choose('curve', curve, CURVES)
-    if points.numel() and not (points.min() >= 0 and points.max() <= 1): raise ValueError(f'coordinates must lie in [0, 1], got {points.min().item():g} to {points.max().item():g}')
+    if check and points.numel() and not (points.min() >= 0 and points.max() <= 1): raise ValueError(f'coordinates must lie in [0, 1], got {points.min().item():g} to {points.max().item():g}')
     if curve == 'none': return torch.arange(points.shape[-2], device=points.device).expand(points.shape[:-1])
-    cells = (points.double() * 2**bits).long().clamp(max=2**bits - 1)
+    cells = (points.double() * 2**bits).long().clamp(0, 2**bits - 1)
     if curve == 'raster': index = sum(cells[..., i] << i * bits for i in range(cells.shape[-1]))
-    else: index = {'hilbert': hilbert_index, 'morton': morton_index}[curve](cells, bits)
+    else: index = {'hilbert': hilbert_index, 'morton': morton_index}[curve](cells, bits, check=False)
     return index.argsort(dim=-1, stable=True)
 
 def inverse_order(order:Tensor # (..., N) a permutation

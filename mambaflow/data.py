@@ -144,15 +144,28 @@ def _folder(path:str, train:bool, size:int|None) -> tuple[Tensor, Tensor|None, i
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous(), labels, len(classes)
 
 # %% ../nbs/02_data.ipynb #cb6577c8
-def load_images(source:str,         # 'digits', 'mnist', 'cifar10' or 'folder:PATH'
+def _npz(path:str, train:bool, size:int|None) -> tuple[Tensor, Tensor|None, int]:
+    "Pictures of a numpy archive."
+    file = Path(path).expanduser()
+    if not file.is_file(): raise FileNotFoundError(f'npz:{file}: there is no such file')
+    with np.load(file) as held: images, labels = held['images'] if 'images' in held else None, held['labels'] if 'labels' in held else None
+    if images is None or images.dtype != np.uint8 or images.ndim not in (3, 4): raise ValueError(f'npz:{file}: expected uint8 `images` of shape (N, H, W) or (N, H, W, C), got {"none" if images is None else f"{images.dtype} {images.shape}"}')
+    if labels is not None and labels.shape != images.shape[:1]: raise ValueError(f'npz:{file}: {len(images)} images, but labels of shape {labels.shape}')
+    keep = (np.arange(len(images)) % 10 == 9) != train if len(images) >= 10 else np.ones(len(images), bool)
+    x = torch.from_numpy(images[keep] if images.ndim == 4 else images[keep][..., None]).permute(0, 3, 1, 2).contiguous()
+    classes = 0 if labels is None else int(labels.max()) + 1
+    return resize(x, size or x.shape[-1]), None if labels is None else torch.from_numpy(labels[keep]).long(), classes
+
+# %% ../nbs/02_data.ipynb #3b56b1b0
+def load_images(source:str,         # 'digits', 'mnist', 'cifar10', 'folder:PATH' or 'npz:PATH'
                 train:bool=True,    # the training split or the test split
                 size:int|None=None, # height and width wanted; the source's own when None (28 for digits)
                 limit:int=0,        # keep only the first so many pictures; 0 keeps all
                ) -> ImageData:      # uint8 pictures in memory
     "Load a data set. Raises ValueError for an unknown source and FileNotFoundError when its files are missing."
     kind, _, path = source.partition(':')
-    loaders = {'digits': _digits, 'mnist': partial(_torchvision, 'mnist'), 'cifar10': partial(_torchvision, 'cifar10'), 'folder': partial(_folder, path)}
-    if kind not in loaders or (kind == 'folder') != bool(path): choose('data set', source, ['digits', 'mnist', 'cifar10', 'folder:PATH'])
+    loaders = {'digits': _digits, 'mnist': partial(_torchvision, 'mnist'), 'cifar10': partial(_torchvision, 'cifar10'), 'folder': partial(_folder, path), 'npz': partial(_npz, path)}
+    if kind not in loaders or (kind in ('folder', 'npz')) != bool(path): choose('data set', source, ['digits', 'mnist', 'cifar10', 'folder:PATH', 'npz:PATH'])
     if size is not None and size < 1: raise ValueError(f'size must be a positive number of pixels, got {size}')
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')             # torchvision's read-only numpy warning says nothing to a user

@@ -32,7 +32,7 @@ def psnr(x:Tensor,    # (B, C, H, W) in [-1, 1]
 # %% ../nbs/11b_field_metrics.ipynb #f736079b
 def ssim(x:Tensor,           # (B, C, H, W) in [-1, 1]
          truth:Tensor,       # the same shape
-         window:str='gaussian' # 'gaussian' (the paper's, 11 pixels) or 'uniform' (scikit-image's default, 7 pixels)
+         window:str='uniform' # 'uniform' (scikit-image's default, 7 pixels) or 'gaussian' (the paper's, 11 pixels)
         ) -> Tensor:         # (B,) at most 1
     "Structural similarity (Wang et al. 2004, equation 13). Raises ValueError for fields smaller than the window."
     _check(x, truth)
@@ -42,13 +42,13 @@ def ssim(x:Tensor,           # (B, C, H, W) in [-1, 1]
     line = torch.exp(-at**2 / (2 * 1.5**2)) if window == 'gaussian' else torch.ones_like(at)
     line = (line / line.sum()).view(1, 1, 1, size)
     def mean(v): return F.conv2d(F.conv2d(v.flatten(0, 1)[:, None], line), line.mT)[:, 0].unflatten(0, x.shape[:2])        # (B, C, H', W')
-    a, b, unbiased = x.double(), truth.double(), size**2 / (size**2 - 1) if window == 'uniform' else 1.
+    a, b, unbiased = (x.double() + 1) / 2, (truth.double() + 1) / 2, size**2 / (size**2 - 1) if window == 'uniform' else 1.
     mu_a, mu_b = mean(a), mean(b)
     var_a, var_b, cov = (unbiased * (mean(p * q) - m * n) for p, q, m, n in ((a, a, mu_a, mu_a), (b, b, mu_b, mu_b), (a, b, mu_a, mu_b)))
-    found = (2 * mu_a * mu_b + .02**2) * (2 * cov + .06**2) / ((mu_a**2 + mu_b**2 + .02**2) * (var_a + var_b + .06**2))
+    found = (2 * mu_a * mu_b + .01**2) * (2 * cov + .03**2) / ((mu_a**2 + mu_b**2 + .01**2) * (var_a + var_b + .03**2))
     return found.mean((1, 2, 3))
 
-# %% ../nbs/11b_field_metrics.ipynb #92f47931
+# %% ../nbs/11b_field_metrics.ipynb #43f0e2c0
 SPECKLE_UNIT = .34392 # u, see above
 
 def _around(x:Tensor, reach:int) -> Tensor:
@@ -75,7 +75,7 @@ def speckle(x:Tensor,               # (B, C, H, W) at least 5 pixels a side
     inside = (..., slice(1, -1), slice(1, -1))                                               # a border pixel has no eight neighbours
     return (e[inside].square().sum((1, 2, 3)) / (flat[inside].sum((1, 2, 3)) * x.shape[1])).sqrt() / SPECKLE_UNIT
 
-# %% ../nbs/11b_field_metrics.ipynb #af090151
+# %% ../nbs/11b_field_metrics.ipynb #8cfb1e0c
 def grid_artefact(x:Tensor,       # (B, C, H, W), sides a multiple of `lattice`
                   lattice:int=32  # pixels a side of the grid that may show
                  ) -> Tensor:     # (B,) in [0, 1]
@@ -92,7 +92,7 @@ def grid_artefact(x:Tensor,       # (B, C, H, W), sides a multiple of `lattice`
         whole = whole + (c.square() + s.square()).mean(0)
     return (varying.sum(1) / whole.sum(1).clamp(min=torch.finfo(whole.dtype).tiny)).sqrt()
 
-# %% ../nbs/11b_field_metrics.ipynb #af80b7d5
+# %% ../nbs/11b_field_metrics.ipynb #286ffac2
 def load_lpips(device:str|torch.device='cpu'  # where to compute
               ) -> tuple[Callable|None, str]: # (x, truth) -> (B,) distances, or None; and why
     "LPIPS with AlexNet, when the package and the weights are on this machine. Never downloads."
@@ -108,12 +108,12 @@ def load_lpips(device:str|torch.device='cpu'  # where to compute
         return net(a, b).flatten()
     return distance, f'LPIPS with AlexNet, lpips {getattr(lpips, "__version__", "of unknown version")}'
 
-# %% ../nbs/11b_field_metrics.ipynb #55d1198e
+# %% ../nbs/11b_field_metrics.ipynb #ed9b78a7
 def field_scores(x:Tensor,              # (B, C, H, W) reconstructed fields; clamped to [-1, 1] here
                  truth:Tensor,          # the same shape
                  lattice:int=32,        # the grid that was trained on
                  lpips:Callable|None=None, # what `load_lpips` returned
-                 window:str='gaussian'  # see `ssim`
+                 window:str='uniform'   # see `ssim`
                 ) -> dict[str, float|None]: # means over the fields
     "PSNR, SSIM, LPIPS, speckle and grid artefact of fields against their truth."
     x, larger = x.clamp(-1, 1), all(n % lattice == 0 and n >= 2 * lattice for n in x.shape[2:])

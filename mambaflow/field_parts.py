@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STEPS', 'band_window', 'FourierFeatures', 'curve_position', 'token_lengths', 'SteppedMamba', 'Branch',
-           'CrossAttention', 'NearestAttention', 'prior_scales', 'prior_velocity']
+           'CrossAttention', 'NearestAttention', 'prior_scales', 'prior_velocity', 'local_width']
 
 # %% ../nbs/07c_field_parts.ipynb #8cc5a224
 import math
@@ -46,8 +46,10 @@ class FourierFeatures(nn.Module):
               ) -> Tensor:                                   # (F/2,) or (B, 1, F/2)
         "How much of each frequency is let through; all of them for random ones."
         if self.kind == 'random': return torch.ones_like(self.freqs[:, 0])
-        s = torch.as_tensor(self.grid if resolution is None else resolution, dtype=torch.float32, device=self.freqs.device)
-        return band_window(self.freqs, s[:, None, None] if s.dim() == 2 else s)
+        s = self.grid if resolution is None else resolution
+        if isinstance(s, Tensor): s = s.to(self.freqs); s = s[:, None, None] if s.dim() == 2 else s
+        else: s = torch.stack([torch.full_like(self.freqs[0, 0], float(v)) for v in (s if isinstance(s, (tuple, list)) else (s, s))]) # filled on the device: a number that is copied there makes it wait
+        return band_window(self.freqs, s)
 
     def forward(self, coords:Tensor,                            # (B, N, 2)
                 resolution:float|tuple|Tensor|None=None         # see `window`
@@ -67,7 +69,7 @@ def curve_position(points:Tensor,   # (..., N, 2) coordinates in [0, 1]
     choose('curve', curve, [c for c in CURVES if c != 'none'])
     cells = (points.double() * 2**bits).long().clamp(0, 2**bits - 1)
     if curve == 'raster': return cells[..., 0] + (cells[..., 1] << bits)
-    return (hilbert_index if curve == 'hilbert' else morton_index)(cells, bits)
+    return (hilbert_index if curve == 'hilbert' else morton_index)(cells, bits, check=False)
 
 # %% ../nbs/07c_field_parts.ipynb #bc766073
 def token_lengths(path:Tensor,      # (..., L, 2) points in the order in which they are read
@@ -154,10 +156,11 @@ class NearestAttention(CrossAttention):
     def __init__(self, width:int,       # d
                  heads:int,             # must divide `width`
                  features:int=32,       # of an offset
-                 pairs:int=2**18):      # of query and neighbour looked at at once, when no gradients are wanted
+                 pairs:int=2**18,       # of query and neighbour looked at at once, when no gradients are wanted
+                 extra:int=0):          # numbers that come with each offset
         super().__init__(width, heads)
         self.pairs = pairs
-        self.where = nn.Sequential(nn.Linear(3, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
+        self.where = nn.Sequential(nn.Linear(3 + extra, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
         self.bias, self.pooled = nn.Linear(features, heads, bias=False), nn.Linear(heads * features, width, bias=False)
 
     def _read(self, q:Tensor, kv:Tensor, indices:Tensor, offsets:Tensor) -> Tensor:
@@ -166,7 +169,7 @@ class NearestAttention(CrossAttention):
         q = q.unflatten(-1, (self.heads, -1))                                                                    # (B, Nq, h, d/h)
         rows = (indices + kv.shape[1] * torch.arange(B, device=kv.device)[:, None, None]).flatten()              # of all contexts
         k, v = kv.flatten(0, 1).index_select(0, rows).view(B, Nq, n, 2, self.heads, -1).unbind(3)                # (B, Nq, k, h, d/h) each
-        phi = self.where(torch.cat([offsets, offsets.norm(dim=-1, keepdim=True)], -1))                           # (B, Nq, k, features)
+        phi = self.where(torch.cat([offsets, offsets[..., :2].norm(dim=-1, keepdim=True)], -1))                  # (B, Nq, k, features)
         scores = torch.einsum('bqhc,bqkhc->bqkh', q, k) / q.shape[-1]**.5 + self.bias(phi)
         w = scores.float().softmax(2).to(v.dtype) if scores.dtype != torch.float64 else scores.softmax(2)        # (B, Nq, k, h)
         read = torch.einsum('bqkh,bqkhc->bqhc', w, v).flatten(2)
@@ -175,7 +178,7 @@ class NearestAttention(CrossAttention):
     def forward(self, x:Tensor,             # (B, Nq, d)
                 context:Tensor,             # (B, Ni, d)
                 indices:Tensor,             # (B, Nq, k) int64, the neighbours of each query in the context
-                offsets:Tensor              # (B, Nq, k, 2) from neighbour to query, in pixels of the grid
+                offsets:Tensor              # (B, Nq, k, 2 + extra) from neighbour to query, in pixels of the grid, then what comes with them
                ) -> Tensor:                 # (B, Nq, d)
         q, kv = self.q(x), self.kv(context)
         size = x.shape[1] if torch.is_grad_enabled() else max(1, self.pairs // (indices.shape[0] * indices.shape[2])) # with gradients, pieces would save nothing
@@ -184,11 +187,11 @@ class NearestAttention(CrossAttention):
 
 # %% ../nbs/07c_field_parts.ipynb #300d6e74
 def prior_scales(t:Tensor,        # (B,) in [0, 1]
-                 width:float,     # s, standard deviation of the data around the prior
+                 width:float|Tensor, # s, standard deviation of the data around the prior; one number, or (B, ..., 1)
                  x:Tensor         # (B, ...), for the shape
                 ) -> tuple[Tensor, Tensor, Tensor]: # rho, factor on x_t - t p in the velocity, factor on the network; (B, 1, ...) each
     "Coefficients of a velocity around a prior, finite on all of [0, 1]. Raises ValueError unless the width is positive."
-    if not width > 0: raise ValueError(f'a prior needs a positive width, got {width}: at zero the velocity is infinite at t = 1')
+    if not isinstance(width, Tensor) and not width > 0: raise ValueError(f'a prior needs a positive width, got {width}: at zero the velocity is infinite at t = 1')
     s = expand_time(t, x).to(x.dtype)
     rho2 = (1 - s)**2 + (s * width)**2
     return rho2.sqrt(), (s * width**2 - (1 - s)) / rho2, width / rho2.sqrt()
@@ -198,8 +201,18 @@ def prior_velocity(f:Tensor,        # (B, ...) what the network says, of unit sc
                    x_t:Tensor,      # (B, ...) state
                    t:Tensor,        # (B,) in [0, 1]
                    prior:Tensor,    # (B, ...) p
-                   width:float      # s
+                   width:float|Tensor # s
                   ) -> Tensor:      # (B, ...) velocity
     "The velocity of data that are Gaussian around the prior, plus the network's correction."
     _, slope, out = prior_scales(t, width, x_t)
     return prior + slope * (x_t - expand_time(t, x_t) * prior) + out * f
+
+# %% ../nbs/07c_field_parts.ipynb #45e679a9
+def local_width(prior:Tensor,     # (B, Nq, C) the interpolation at the queries
+                values:Tensor,    # (B, Nq, k, C) the nearest observations
+                distance:Tensor,  # (B, Nq, k) to them, in pixels of the grid
+                least:float=.025  # s_0
+               ) -> Tensor:       # (B, Nq, 1)
+    "The error to be expected of an interpolation, from how much the observations around differ from it."
+    V, d2 = (values - prior[:, :, None]).square().mean((2, 3)), distance.amin(-1).square()
+    return (least**2 + V / (1 + V) * d2 / (d2 + 1.5)).sqrt()[..., None]

@@ -46,11 +46,13 @@ def flow_matching_loss(model:Callable,    # (x_t, t, **condition) -> v
                        x_1:Tensor,        # data, (B, ...)
                        x_0:Tensor,        # noise, (B, ...)
                        t:Tensor,          # times, (B,)
+                       unit:Callable|None=None, # (t, x_t, **condition) -> what errors are measured in, of a shape that divides them; 1 when None
                        **condition        # passed on to the model
                       ) -> Tensor:        # scalar, in float32
-    "Mean squared error of the predicted velocity (Lipman et al. 2023, equation 14)."
+    "Mean squared error of the predicted velocity (Lipman et al. 2023, equation 14), weighted by time when `unit` says so."
     s = path_sample(x_0, x_1, t)
-    return (model(s.x_t, t, **condition).float() - s.v.float()).square().mean()
+    error = model(s.x_t, t, **condition).float() - s.v.float()
+    return (error if unit is None else error / unit(t, s.x_t, **condition)).square().mean()
 
 # %% ../nbs/06_flow.ipynb #0334332f
 def gaussian_velocity(mu:float,   # mean of the data

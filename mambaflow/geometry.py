@@ -17,7 +17,6 @@ def center_grid(height:int,                     # rows
     "Coordinates of the pixel centres of a grid. Raises ValueError for a grid without pixels."
     width = height if width is None else width
     if min(height, width) < 1: raise ValueError(f'a grid needs at least one row and one column, got {height} x {width}')
-    y = (torch.arange(height, device=device) + 0.5) / height   # (H,)
-    x = (torch.arange(width, device=device) + 0.5) / width     # (W,)
-    y, x = torch.meshgrid(y, x, indexing='ij')                 # (H, W) each
+    def centres(n): return ((torch.arange(n, device=device, dtype=torch.float64) + 0.5) / n).float() # rounded once: a division in float32 may differ from device to device
+    y, x = torch.meshgrid(centres(height), centres(width), indexing='ij') # (H, W) each
     return torch.stack([x, y], -1).reshape(-1, 2)              # (H*W, 2)

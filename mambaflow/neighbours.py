@@ -153,12 +153,12 @@ def interpolate_rbf(queries:Tensor,            # (B, M, D) in [0, 1]
                     points:Tensor,             # (B, N, D) in [0, 1]
                     values:Tensor,             # (B, N, C) at the points
                     neighbours:int|None=None,  # points that a query listens to; None: all, as one plate per field
-                    memory:int=MEMORY // 4,    # bytes that the work may take beside its result (with gradients, their graph comes on top)
+                    memory:int|None=None,      # bytes that the work may take beside its result (with gradients, their graph comes on top); None: 64 MiB, on a GPU 4 GiB
                     check:bool=True            # look at the numbers, too; see `check_points`
                    ) -> Tensor:                # (B, M, C), type of `values`
     "Thin-plate interpolation: exact at the points, and for linear fields everywhere. Raises ValueError for bad input."
     (check_points if check else check_shapes)(queries, points, values)
-    n, m = points.shape[1], points.shape[2] + 1
+    n, m, memory = points.shape[1], points.shape[2] + 1, memory or (2**32 if points.is_cuda else MEMORY // 4)
     if neighbours is not None: _check_count('neighbours', neighbours, n)
     own, out = SYSTEM * ((neighbours or n) + m)**2, values.new_empty(*queries.shape[:2], values.shape[2])
     if neighbours is None:

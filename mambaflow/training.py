@@ -44,10 +44,11 @@ class TrainConfig(Config):
     compile:str = 'none'        # 'default' compiles the step, 'reduce-overhead' replays it as CUDA graphs as well
     seed:int = 0                # of the order, the noise and the times
     save_every:int = 1          # epochs between checkpoints
+    weighting:str = 'none'      # of the loss over time; 'model' measures errors in the unit that the model says is to be expected, its `error_unit`
     ema:float = 0.              # decay of a moving average of the weights, which is then what is shown and saved; 0 keeps none
 
     def __post_init__(self):
-        choose('precision', self.precision, PRECISIONS); choose('schedule', self.schedule, ['constant', 'cosine']); choose('compile mode', self.compile, COMPILE)
+        choose('precision', self.precision, PRECISIONS); choose('schedule', self.schedule, ['constant', 'cosine']); choose('compile mode', self.compile, COMPILE); choose('weighting', self.weighting, ['none', 'model'])
         for name in ('epochs', 'batch_size', 'save_every'):
             if getattr(self, name) < 1: raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
         for name in ('lr', 'clip'):
@@ -257,7 +258,8 @@ class Trainer:
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None # its count of updates stays on the CPU
         prepared, self.optimizer, self.schedule = self.accelerator.prepare(model, optimizer, schedule)
         self.model = prepared
-        self.loss = compiled(lambda *args, **condition: flow_matching_loss(prepared, *args, **condition), config.compile)
+        unit = model.error_unit if config.weighting == 'model' else None
+        self.loss = compiled(lambda *args, **condition: flow_matching_loss(prepared, *args, unit=unit, **condition), config.compile)
         self.accelerator.register_for_checkpointing(self.state, *([self.average] if self.average else []))
 
     def resume(self):
@@ -351,6 +353,7 @@ def fit(model:nn.Module,       # velocity model with a `config`; trained in plac
        ) -> TrainResult:
     "Train `model` and save it as `out/model.safetensors`. Raises ValueError for bad input before any work, NonFiniteLoss when training diverges."
     check_run(batches, config, cpu)
+    if config.weighting == 'model' and not hasattr(model, 'error_unit'): raise ValueError(f"weighting 'model' needs a model with an error_unit, and {type(model).__name__} has none: choose 'none'")
     out = claim_folder(out, {'model': model.config.to_dict(), 'training': config.to_dict(), **(identity or {})}, resume)
     trainer = Trainer(model, batches, config, out, cpu)
     torch.manual_seed(config.seed)
