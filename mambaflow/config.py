@@ -6,7 +6,7 @@
 __all__ = ['choose', 'Config', 'from_dict', 'repo_path', 'atomic_path', 'write_json']
 
 # %% ../nbs/00_config.ipynb #162d1a79
-import dataclasses, importlib, json, os, shutil, uuid
+import dataclasses, importlib, json, os, re, shutil, uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterable
@@ -87,10 +87,11 @@ def atomic_path(path:str|Path # where the file or folder shall be in the end
 def write_json(path:str|Path, # file to write
                obj:Any        # JSON-ready object; NaN and infinity become null
               ) -> Path:      # the path
-    "Write `obj` as indented JSON, atomically."
+    "Write `obj` as indented JSON, atomically; the numbers of a list stand in one line."
     def finite(o):
         if isinstance(o, float) and (o != o or o in (float('inf'), float('-inf'))): return None
         if isinstance(o, dict): return {k: finite(v) for k, v in o.items()}
         return [finite(v) for v in o] if isinstance(o, (list, tuple)) else o
-    with atomic_path(path) as tmp: tmp.write_text(json.dumps(finite(obj), indent=1, allow_nan=False) + '\n', encoding='utf8')
+    text = re.sub(r'(?<=[\[,])\n *(?=-?\d)|(?<=\d)\n *(?=\])', '', json.dumps(finite(obj), indent=1, allow_nan=False)) # a line break is never inside a string
+    with atomic_path(path) as tmp: tmp.write_text(text + '\n', encoding='utf8')
     return Path(path)
