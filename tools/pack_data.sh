@@ -11,5 +11,6 @@ tar -C "$from" -cf "$to/bsds500.tar" bsds500/train bsds500/test
 cat > "$to/unpack.sh" <<'EOF'
 set -e
 d=$(dirname "$0"); mkdir -p data/cifar10
-tar -C data -xJf "$d/cifar-jpeg.tar.xz"; tar -C data -xf "$d/bsds500.tar"; cp "$d/original-3000.npz" data/cifar10/
+for f in "$d"/*.tar*; do python3 -m tarfile -e "$f" data; done
+cp "$d/original-3000.npz" data/cifar10/
 EOF
