@@ -244,6 +244,7 @@ def cannot_compile(mode:str,  # one of `COMPILE`
 # %% ../nbs/10_training.ipynb #c7cf40f1
 WARM = {'none': 0, 'default': 1, 'reduce-overhead': 3} # steps that compile: one; with CUDA graphs one more to warm up and one to record
 
+# %% ../nbs/10_training.ipynb #bdee2b3c
 class Trainer:
     "Model, optimiser, schedule and data of one run, prepared by accelerate."
     def __init__(self, model:nn.Module, batches, config:TrainConfig, out:Path, cpu:bool=False):
@@ -303,7 +304,7 @@ class Trainer:
                 bar.set_postfix(epoch=self.state.epoch + 1, loss=f'{sum(recent) / len(recent):.4f}', refresh=False)
         self.state.epoch += 1; self.state.step += self.steps
 
-# %% ../nbs/10_training.ipynb #bdee2b3c
+# %% ../nbs/10_training.ipynb #5139737d
 @dataclass(frozen=True)
 class TrainResult:
     "What a finished run has to say; `metrics` and `history` go into its record."
@@ -311,7 +312,7 @@ class TrainResult:
     history:dict # `loss` per step and `epoch_loss` per epoch
     weights:Path # safetensors file with the configuration inside
 
-# %% ../nbs/10_training.ipynb #5139737d
+# %% ../nbs/10_training.ipynb #bda37f9d
 def summarise(model:nn.Module, state:TrainState, config:TrainConfig, memory_kind:str, weights:Path) -> TrainResult:
     "The result of a finished run, from its state alone: a run that is started again after its end gives the same."
     per_epoch = torch.tensor(state.losses, dtype=torch.float64).view(config.epochs, -1).mean(1).tolist()
@@ -320,7 +321,7 @@ def summarise(model:nn.Module, state:TrainState, config:TrainConfig, memory_kind
                'compile_seconds': state.compile_seconds, 'steps': state.step}
     return TrainResult(metrics, {'loss': state.losses, 'epoch_loss': per_epoch}, weights)
 
-# %% ../nbs/10_training.ipynb #bda37f9d
+# %% ../nbs/10_training.ipynb #88feab97
 def check_run(batches, config:TrainConfig, cpu:bool):
     "Raise ValueError for what can only go wrong: too little data, mixed precision without a GPU, or compiling without the means."
     if len(batches) < config.batch_size:
@@ -330,7 +331,7 @@ def check_run(batches, config:TrainConfig, cpu:bool):
     if config.precision != 'fp32' and cpu:
         raise ValueError(f"precision {config.precision!r} is mixed precision on a GPU, and none is used: choose 'fp32'")
 
-# %% ../nbs/10_training.ipynb #88feab97
+# %% ../nbs/10_training.ipynb #253a6b50
 def _show(trainer:Trainer, on_epoch:Callable):
     "Show the model, or its average, to somebody who may draw random numbers, and keep it when it has the best score so far."
     model = trainer.model.eval() if trainer.average is None else trainer.average.module.eval()
