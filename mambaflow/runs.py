@@ -180,7 +180,7 @@ def check_comparable(records:Sequence[Mapping] # training runs
                     ) -> list[Mapping]:        # the same records
     "Raise ValueError, naming what differs, unless all runs share data, training (but the seed), samples and device."
     def shared(r):
-        training = {'compile': 'none', 'ema': 0., 'weighting': 'none', **r['config']['training'], 'seed': None} # older records lack the choices that came later
+        training = {'compile': 'none', 'ema': 0., 'start': 0., 'weighting': 'none', **r['config']['training'], 'seed': None} # older records lack the choices that came later
         picture = {k: r['config']['model'].get(k) for k in ('image_size', 'channels', 'patch')}
         return {'data': r['data'], **training, **picture, 'samples': r.get('samples'), 'device': r['provenance'].get('device')}
     first = shared(records[0])
