@@ -170,9 +170,9 @@ class NearestAttention(CrossAttention):
         rows = (indices + kv.shape[1] * torch.arange(B, device=kv.device)[:, None, None]).flatten()              # of all contexts
         k, v = kv.flatten(0, 1).index_select(0, rows).view(B, Nq, n, 2, self.heads, -1).unbind(3)                # (B, Nq, k, h, d/h) each
         phi = self.where(torch.cat([offsets, offsets[..., :2].norm(dim=-1, keepdim=True)], -1))                  # (B, Nq, k, features)
-        scores = torch.einsum('bqhc,bqkhc->bqkh', q, k) / q.shape[-1]**.5 + self.bias(phi)
+        scores = (q[:, :, None] * k).sum(-1) / q.shape[-1]**.5 + self.bias(phi)                                   # products and sums, which a compiler joins with the gathering: as matrix products, k and v would be copied first
         w = scores.float().softmax(2).to(v.dtype) if scores.dtype != torch.float64 else scores.softmax(2)        # (B, Nq, k, h)
-        read = torch.einsum('bqkh,bqkhc->bqhc', w, v).flatten(2)
+        read = (w[..., None] * v).sum(2).flatten(2)
         return self.proj(read) + self.pooled(torch.einsum('bqkh,bqkf->bqhf', w, phi.to(w.dtype)).flatten(2))
 
     def forward(self, x:Tensor,             # (B, Nq, d)
