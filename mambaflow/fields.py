@@ -124,13 +124,13 @@ def _prepare(c:FieldConfig, query:Tensor, inputs:Tensor, values:Tensor, prior:Te
             order = curve_order(path, c.order, check=False)
             back, path = inverse_order(order), path.gather(1, order[..., None].expand_as(path))
         if c.step != 'uniform': lengths = token_lengths(path, c.step, c.grid, c.order)
-    if c.attention == 'nearest':
-        indices = nearest(query, inputs, c.neighbours, check=False)[1]
-        offsets = c.grid * (query[:, :, None] - take(inputs, indices))
     prior = interpolation(c, query, inputs, values) if prior is None else prior
-    if c.spread == 'local' and prior is not None:
-        distances, near = nearest(query, inputs, min(8, inputs.shape[1]), check=False)
-        width = local_width(prior, take(values, near), c.grid * distances)
+    local, k = c.spread == 'local' and prior is not None, min(8, inputs.shape[1])                           # the nearest 8 say how far to trust a prior
+    if local or c.attention == 'nearest': distances, near = nearest(query, inputs, max(k if local else 1, c.neighbours if c.attention == 'nearest' else 1), check=False)
+    if local: width = local_width(prior, take(values, near[..., :k]), c.grid * distances[..., :k])
+    if c.attention == 'nearest':
+        indices = near[..., :c.neighbours].contiguous()
+        offsets = c.grid * (query[:, :, None] - take(inputs, indices))
     if c.contrast: offsets = torch.cat([offsets, take(values, indices) - prior[:, :, None]], -1)
     return Prepared(order, back, lengths, indices, offsets, prior, width)
 
