@@ -156,24 +156,34 @@ class NearestAttention(CrossAttention):
     def __init__(self, width:int,       # d
                  heads:int,             # must divide `width`
                  features:int=32,       # of an offset
-                 pairs:int=2**18,       # of query and neighbour looked at at once, when no gradients are wanted
+                 numbers:int=2**27,     # looked at at once, when no gradients are wanted
+                 few:int=64,            # inputs per neighbour up to which queries are multiplied with all of them
                  extra:int=0):          # numbers that come with each offset
         super().__init__(width, heads)
-        self.pairs = pairs
+        self.numbers, self.few = numbers, few
         self.where = nn.Sequential(nn.Linear(3 + extra, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
         self.bias, self.pooled = nn.Linear(features, heads, bias=False), nn.Linear(heads * features, width, bias=False)
 
-    def _read(self, q:Tensor, kv:Tensor, indices:Tensor, offsets:Tensor) -> Tensor:
-        "Queries (B, Nq, d) read from the rows of kv (B, Ni, 2 d) -> (B, Nq, d)."
+    def _weights(self, scores:Tensor, phi:Tensor, dtype:torch.dtype) -> Tensor: # (B, Nq, k, h)
+        "Softmax of scores (B, Nq, k, h) and the bias of the offsets, in at least float32."
+        scores = scores / (self.q.out_features // self.heads)**.5 + self.bias(phi)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)).softmax(2).to(dtype)
+
+    def _among_all(self, q:Tensor, kv:Tensor, indices:Tensor, phi:Tensor) -> tuple[Tensor, Tensor]:
+        "What is read (B, Nq, d), and the weights: through the products with all inputs."
+        q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q, *kv.chunk(2, -1)))             # (B, h, Nq or Ni, d/h)
+        at = indices[:, None].expand(-1, self.heads, -1, -1)                                                     # (B, h, Nq, k)
+        w = self._weights((q @ k.mT).gather(-1, at).permute(0, 2, 3, 1), phi, v.dtype)
+        spread = w.new_zeros(*q.shape[:3], kv.shape[1]).scatter(-1, at, w.permute(0, 3, 1, 2))                   # (B, h, Nq, Ni), zero for all but the neighbours
+        return (spread @ v).transpose(1, 2).flatten(2), w
+
+    def _collected(self, q:Tensor, kv:Tensor, indices:Tensor, phi:Tensor) -> tuple[Tensor, Tensor]:
+        "What is read (B, Nq, d), and the weights: from the keys and values of the neighbours alone."
         B, Nq, n = indices.shape
-        q = q.unflatten(-1, (self.heads, -1))                                                                    # (B, Nq, h, d/h)
         rows = (indices + kv.shape[1] * torch.arange(B, device=kv.device)[:, None, None]).flatten()              # of all contexts
         k, v = kv.flatten(0, 1).index_select(0, rows).view(B, Nq, n, 2, self.heads, -1).unbind(3)                # (B, Nq, k, h, d/h) each
-        phi = self.where(torch.cat([offsets, offsets[..., :2].norm(dim=-1, keepdim=True)], -1))                  # (B, Nq, k, features)
-        scores = (q[:, :, None] * k).sum(-1) / q.shape[-1]**.5 + self.bias(phi)                                   # products and sums, which a compiler joins with the gathering: as matrix products, k and v would be copied first
-        w = scores.float().softmax(2).to(v.dtype) if scores.dtype != torch.float64 else scores.softmax(2)        # (B, Nq, k, h)
-        read = (w[..., None] * v).sum(2).flatten(2)
-        return self.proj(read) + self.pooled(torch.einsum('bqkh,bqkf->bqhf', w, phi.to(w.dtype)).flatten(2))
+        w = self._weights((q.unflatten(-1, (self.heads, -1))[:, :, None] * k).sum(-1), phi, v.dtype)             # products and sums, which a compiler joins with the collecting
+        return (w[..., None] * v).sum(2).flatten(2), w
 
     def forward(self, x:Tensor,             # (B, Nq, d)
                 context:Tensor,             # (B, Ni, d)
@@ -181,9 +191,14 @@ class NearestAttention(CrossAttention):
                 offsets:Tensor              # (B, Nq, k, 2 + extra) from neighbour to query, in pixels of the grid, then what comes with them
                ) -> Tensor:                 # (B, Nq, d)
         q, kv = self.q(x), self.kv(context)
-        size = x.shape[1] if torch.is_grad_enabled() else max(1, self.pairs // (indices.shape[0] * indices.shape[2])) # with gradients, pieces would save nothing
-        parts = zip(q.split(size, 1), indices.split(size, 1), offsets.split(size, 1))
-        return torch.cat([self._read(a, kv, i, o) for a, i, o in parts], 1)
+        B, Nq, n = indices.shape
+        read, each = (self._among_all, 2 * self.heads * kv.shape[1]) if kv.shape[1] <= self.few * n else (self._collected, kv.shape[2] * n)
+        size = Nq if torch.is_grad_enabled() else max(1, self.numbers // (B * each))                             # with gradients, pieces would save nothing
+        def piece(q:Tensor, indices:Tensor, offsets:Tensor) -> Tensor:
+            phi = self.where(torch.cat([offsets, offsets[..., :2].norm(dim=-1, keepdim=True)], -1))              # (B, Nq, k, features)
+            y, w = read(q, kv, indices, phi)
+            return self.proj(y) + self.pooled(torch.einsum('bqkh,bqkf->bqhf', w, phi.to(w.dtype)).flatten(2))
+        return torch.cat([piece(*part) for part in zip(q.split(size, 1), indices.split(size, 1), offsets.split(size, 1))], 1)
 
 # %% ../nbs/07c_field_parts.ipynb #300d6e74
 def prior_scales(t:Tensor,        # (B,) in [0, 1]

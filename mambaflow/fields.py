@@ -37,6 +37,7 @@ class FieldConfig(Config):
     width:int|None = None        # d
     forward_layers:int|None = None  # Mamba layers that read first to last
     backward_layers:int|None = None # and last to first, beside the others
+    mixes:int = 0                # rounds in which inputs read from their nearest inputs, before the path
     reads:int|None = None        # rounds of cross-attention, self-attention and MLP
     query_attention:bool|None = None # queries talk to each other in each round
     cond_width:int|None = None   # features of the time embedding
@@ -70,7 +71,7 @@ class FieldConfig(Config):
                                   ('attention', self.attention, ['full', 'nearest']), ('prior', self.prior, ['none', 'rbf']), ('spread', self.spread, ['constant', 'local']), ('discretization', self.discretization, ['mamba', 'zoh'])): choose(what, name, valid)
         for name in ('channels', 'width', 'reads', 'cond_width', 'heads', 'mlp_ratio', 'd_state', 'expand', 'd_conv', 'n_features', 'grid', 'finest', 'neighbours', 'offset_features'):
             if getattr(self, name) < 1: raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
-        if min(self.forward_layers, self.backward_layers, self.prior_neighbours) < 0: raise ValueError('forward_layers, backward_layers and prior_neighbours must not be negative')
+        if min(self.forward_layers, self.backward_layers, self.mixes, self.prior_neighbours) < 0: raise ValueError('forward_layers, backward_layers, mixes and prior_neighbours must not be negative')
         if self.width % self.heads: raise ValueError(f'heads must divide the width: {self.heads} heads do not divide {self.width}')
         if self.cond_width % 2 or self.n_features % 2: raise ValueError(f'cond_width and n_features must be even, got {self.cond_width} and {self.n_features}')
         if self.step == 'area' and self.order == 'none': raise ValueError("step 'area' is measured on a curve: choose an order other than 'none'")
@@ -104,7 +105,9 @@ class Prepared(NamedTuple):
     back:Tensor|None      # (B, L) int64, the inverse
     lengths:Tensor|None   # (B, L)
     indices:Tensor|None   # (B, Nq, k) int64
-    offsets:Tensor|None   # (B, Nq, k, 2) in pixels of the grid
+    offsets:Tensor|None   # (B, Nq, k, 2) in pixels of the grid; with `contrast` C more
+    among:Tensor|None     # (B, Ni, k) int64, the nearest inputs of each input
+    gaps:Tensor|None      # (B, Ni, k, 2) offsets to them, as above
     prior:Tensor|None     # (B, Nq, C)
     width:Tensor|None     # (B, Nq, 1) expected error of the prior, where it is not the same everywhere
 
@@ -117,7 +120,7 @@ def interpolation(c:FieldConfig, query_coords:Tensor, input_coords:Tensor, input
 # %% ../nbs/08_fields.ipynb #a0b8e863
 def _prepare(c:FieldConfig, query:Tensor, inputs:Tensor, values:Tensor, prior:Tensor|None) -> Prepared:
     "`FieldModel.prepare`, for checked arguments. Reads no data."
-    order = back = lengths = indices = offsets = width = None
+    order = back = lengths = indices = offsets = among = gaps = width = None
     if c.layers:
         path = torch.cat([inputs, query], 1) if c.sequence == 'joint' else inputs
         if c.order != 'none':
@@ -128,11 +131,16 @@ def _prepare(c:FieldConfig, query:Tensor, inputs:Tensor, values:Tensor, prior:Te
     local, k = c.spread == 'local' and prior is not None, min(8, inputs.shape[1])                           # the nearest 8 say how far to trust a prior
     if local or c.attention == 'nearest': distances, near = nearest(query, inputs, max(k if local else 1, c.neighbours if c.attention == 'nearest' else 1), check=False)
     if local: width = local_width(prior, take(values, near[..., :k]), c.grid * distances[..., :k])
+    def seen_from(points, at, indices): # offsets from neighbours, and how far their values are from what is at the points
+        offsets = c.grid * (points[:, :, None] - take(inputs, indices))
+        return torch.cat([offsets, take(values, indices) - at[:, :, None]], -1) if c.contrast else offsets
     if c.attention == 'nearest':
         indices = near[..., :c.neighbours].contiguous()
-        offsets = c.grid * (query[:, :, None] - take(inputs, indices))
-    if c.contrast: offsets = torch.cat([offsets, take(values, indices) - prior[:, :, None]], -1)
-    return Prepared(order, back, lengths, indices, offsets, prior, width)
+        offsets = seen_from(query, prior, indices)
+        if c.mixes:
+            among = nearest(inputs, inputs, c.neighbours, check=False)[1]
+            gaps = seen_from(inputs, values, among)
+    return Prepared(order, back, lengths, indices, offsets, among, gaps, prior, width)
 
 # %% ../nbs/08_fields.ipynb #bf6e0aff
 class PathReader(nn.Module):
@@ -158,21 +166,22 @@ class PathReader(nn.Module):
 # %% ../nbs/08_fields.ipynb #dd0db504
 class ReadOut(nn.Module):
     "Cross-attention from queries to inputs, self-attention of the queries where wanted, and an MLP, each a residual branch."
-    def __init__(self, config:FieldConfig):
+    def __init__(self, config:FieldConfig, query_attention:bool):
         super().__init__()
         c = config
         cross = NearestAttention(c.width, c.heads, c.offset_features, extra=c.channels * c.contrast) if c.attention == 'nearest' else CrossAttention(c.width, c.heads)
         self.cross = Branch(cross, c.width, c.cond_width)
-        self.own = Branch(Attention(c.width, c.heads), c.width, c.cond_width) if c.query_attention else None
+        self.own = Branch(Attention(c.width, c.heads), c.width, c.cond_width) if query_attention else None
         hidden = c.mlp_ratio * c.width
         self.mlp = Branch(nn.Sequential(nn.Linear(c.width, hidden), nn.GELU(approximate='tanh'), nn.Linear(hidden, c.width)), c.width, c.cond_width)
 
     def forward(self, q:Tensor,         # (B, Nq, d)
                 s:Tensor,               # (B, Ni, d)
                 c:Tensor,               # (B, cond_width)
-                p:Prepared              # neighbours and offsets
+                indices:Tensor|None,    # (B, Nq, k) neighbours, of attention to the nearest
+                offsets:Tensor|None     # (B, Nq, k, 2 or more) and how they lie
                ) -> Tensor:             # (B, Nq, d)
-        q = self.cross(q, c, s) if p.indices is None else self.cross(q, c, s, p.indices, p.offsets)
+        q = self.cross(q, c, s) if indices is None else self.cross(q, c, s, indices, offsets)
         return self.mlp(q if self.own is None else self.own(q, c), c)
 
 # %% ../nbs/08_fields.ipynb #77d38350
@@ -211,9 +220,10 @@ class FieldModel(nn.Module):
         with torch.no_grad():
             for m in (self.embed_inputs, self.embed_queries): m.weight[:, :c.n_features] *= self.fourier.window().repeat(2)
         self.time = TimeEmbedding(c.cond_width)
+        self.mixing = nn.ModuleList(nn.ModuleList([nn.LayerNorm(c.width), ReadOut(c, False)]) for _ in range(c.mixes))
         self.path = PathReader(c) if c.layers else None
         self.context = nn.LayerNorm(c.width)
-        self.rounds = nn.ModuleList(ReadOut(c) for _ in range(c.reads))
+        self.rounds = nn.ModuleList(ReadOut(c, c.query_attention) for _ in range(c.reads))
         self.norm, self.head = nn.LayerNorm(c.width), nn.Linear(c.width, c.channels)
         nn.init.zeros_(self.head.weight); nn.init.zeros_(self.head.bias)
 
@@ -262,10 +272,11 @@ class FieldModel(nn.Module):
         _check_prepared(p, Ni + Nq if c.sequence == 'joint' else Ni, Nq)
         s, q = self._tokens(x_t, t, query_coords, input_coords, input_values, resolution, p)               # (B, Ni, d), (B, Nq, d)
         cond = self.time(t)
+        for norm, read in self.mixing: s = read(s, norm(s), cond, p.among, p.gaps)
         if self.path is not None and c.sequence == 'joint': s, q = self.path(torch.cat([s, q], 1), cond, p).split([Ni, Nq], 1)
         elif self.path is not None: s = self.path(s, cond, p)
         s = self.context(s)
-        for read in self.rounds: q = read(q, s, cond, p)
+        for read in self.rounds: q = read(q, s, cond, p.indices, p.offsets)
         f = self.head(self.norm(q)).to(x_t.dtype)
         return f if p.prior is None else prior_velocity(f, x_t, t, p.prior, self._width(p))
 

@@ -77,9 +77,9 @@ def _plain(o:Any) -> Any:
     if isinstance(o, Path): return o.as_posix()
     return _plain(o.tolist()) if hasattr(o, 'tolist') else o
 
-def _brief(x:float) -> float:
+def _brief(x:float|None) -> float|None:
     "Five significant digits, a thousandth of what one batch's loss differs from the next: a record of 12,000 losses takes a third of the room."
-    return float(f'{x:.5g}')
+    return None if x is None else float(f'{x:.5g}')
 
 # %% ../nbs/12_runs.ipynb #5718c38d
 def write_record(folder:str|Path,         # the run's own folder; made if needed

@@ -158,7 +158,7 @@ class TrainState:
     timing:dict = field(default_factory=dict) # of the last steps measured, see `StepTimer`
     peak_bytes:int = 0       # see `PeakMemory`
     compile_seconds:float = 0. # spent on compiling, over all resumed parts
-    best:float|None = None   # highest score so far, see `fit`
+    scores:list = field(default_factory=list) # one per epoch, None where there is none, see `fit`
 
     def state_dict(self) -> dict: return asdict(self)
 
@@ -312,7 +312,7 @@ class Trainer:
 class TrainResult:
     "What a finished run has to say; `metrics` and `history` go into its record."
     metrics:dict # parameters, final loss, seconds per step, peak memory, wall clock, steps
-    history:dict # `loss` per step and `epoch_loss` per epoch
+    history:dict # `loss` per step and `epoch_loss` per epoch; `score` per epoch where there are any
     weights:Path # safetensors file with the configuration inside
 
 # %% ../nbs/10_training.ipynb #bda37f9d
@@ -322,7 +322,8 @@ def summarise(model:nn.Module, state:TrainState, config:TrainConfig, memory_kind
     metrics = {'parameters': sum(p.numel() for p in model.parameters()), 'final_loss': per_epoch[-1], 'seconds_per_step': state.timing,
                'peak_memory_bytes': state.peak_bytes, 'memory_kind': memory_kind, 'wall_clock_seconds': state.seconds, 'wall_clock_includes_compiling': True,
                'compile_seconds': state.compile_seconds, 'steps': state.step}
-    return TrainResult(metrics, {'loss': state.losses, 'epoch_loss': per_epoch}, weights)
+    scores = {'score': state.scores} if any(x is not None for x in state.scores) else {}
+    return TrainResult(metrics, {'loss': state.losses, 'epoch_loss': per_epoch, **scores}, weights)
 
 # %% ../nbs/10_training.ipynb #88feab97
 def check_run(batches, config:TrainConfig, cpu:bool):
@@ -340,8 +341,9 @@ def _show(trainer:Trainer, on_epoch:Callable):
     model = trainer.model.eval() if trainer.average is None else trainer.average.module.eval()
     with torch.random.fork_rng([trainer.device] if trainer.device.type == 'cuda' else []), torch.no_grad(), trainer.accelerator.autocast():
         score = on_epoch(model, trainer.state.epoch)
-    if score is not None and (trainer.state.best is None or score > trainer.state.best):
-        trainer.state.best = float(score)
+    before = [x for x in trainer.state.scores if x is not None]
+    trainer.state.scores.append(None if score is None else float(score))
+    if score is not None and score > max(before, default=-math.inf):
         plain = trainer.accelerator.unwrap_model(model)
         save_model(trainer.out/'best.safetensors', plain, plain.config, epoch=trainer.state.epoch, score=float(score))
     trainer.model.train()
