@@ -45,7 +45,6 @@ class TrainConfig(Config):
     seed:int = 0                # of the order, the noise and the times
     save_every:int = 1          # epochs between checkpoints
     weighting:str = 'none'      # of the loss over time; 'model' measures errors in the unit that the model says is to be expected, its `error_unit`
-    start:float = 0.            # share of each batch at t = 0, where the best answer is the mean of all data that fit the condition
     ema:float = 0.              # decay of a moving average of the weights, which is then what is shown and saved; 0 keeps none
 
     def __post_init__(self):
@@ -55,7 +54,6 @@ class TrainConfig(Config):
         for name in ('lr', 'clip'):
             if not getattr(self, name) > 0: raise ValueError(f'{name} must be positive, got {getattr(self, name)}')
         if self.warmup_steps < 0 or self.weight_decay < 0: raise ValueError('warmup_steps and weight_decay must not be negative')
-        if not 0 <= self.start <= 1: raise ValueError(f'start is a share and must lie in [0, 1], got {self.start}')
         if not 0 <= self.ema < 1: raise ValueError(f'ema is a decay and must lie in [0, 1), got {self.ema}')
 
 # %% ../nbs/10_training.ipynb #39c73ef4
@@ -274,7 +272,6 @@ class Trainer:
         "One optimiser step on the samples that `index` (B,) names. Leaves its loss in `pending`."
         x_1, condition = self.batches[index]
         x_0, t = torch.randn_like(x_1), torch.rand(len(x_1), device=self.device)
-        t[:round(self.config.start * len(t))] = 0.
         loss = self.loss(x_1, x_0, t, **condition)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip)
