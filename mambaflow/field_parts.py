@@ -157,10 +157,9 @@ class NearestAttention(CrossAttention):
                  heads:int,             # must divide `width`
                  features:int=32,       # of an offset
                  numbers:int=2**27,     # looked at at once, when no gradients are wanted
-                 few:int=64,            # inputs per neighbour up to which queries are multiplied with all of them
                  extra:int=0):          # numbers that come with each offset
         super().__init__(width, heads)
-        self.numbers, self.few = numbers, few
+        self.numbers = numbers
         self.where = nn.Sequential(nn.Linear(3 + extra, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
         self.bias, self.pooled = nn.Linear(features, heads, bias=False), nn.Linear(heads * features, width, bias=False)
 
@@ -192,7 +191,7 @@ class NearestAttention(CrossAttention):
                ) -> Tensor:                 # (B, Nq, d)
         q, kv = self.q(x), self.kv(context)
         B, Nq, n = indices.shape
-        read, each = (self._among_all, 2 * self.heads * kv.shape[1]) if kv.shape[1] <= self.few * n else (self._collected, kv.shape[2] * n)
+        each, read = min((2 * self.heads * kv.shape[1], self._among_all), (kv.shape[2] * n, self._collected), key=lambda way: way[0]) # numbers for each query
         size = Nq if torch.is_grad_enabled() else max(1, self.numbers // (B * each))                             # with gradients, pieces would save nothing
         def piece(q:Tensor, indices:Tensor, offsets:Tensor) -> Tensor:
             phi = self.where(torch.cat([offsets, offsets[..., :2].norm(dim=-1, keepdim=True)], -1))              # (B, Nq, k, features)
