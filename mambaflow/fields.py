@@ -129,7 +129,7 @@ def _prepare(c:FieldConfig, query:Tensor, inputs:Tensor, values:Tensor, prior:Te
         if c.step != 'uniform': lengths = token_lengths(path, c.step, c.grid, c.order)
     prior = interpolation(c, query, inputs, values) if prior is None else prior
     local, k = c.spread == 'local' and prior is not None, min(8, inputs.shape[1])                           # the nearest 8 say how far to trust a prior
-    if local or c.attention == 'nearest': distances, near = nearest(query, inputs, max(k if local else 1, c.neighbours if c.attention == 'nearest' else 1), check=False)
+    if wanted := max(k * local, c.neighbours * (c.attention == 'nearest')): distances, near = nearest(query, inputs, wanted, check=False) # one search for both
     if local: width = local_width(prior, take(values, near[..., :k]), c.grid * distances[..., :k])
     def seen_from(points, at, indices): # offsets from neighbours, and how far their values are from what is at the points
         offsets = c.grid * (points[:, :, None] - take(inputs, indices))
