@@ -122,6 +122,11 @@ def _squared(a:Tensor, b:Tensor) -> Tensor: # (..., M, N)
     "Squared distances between (..., M, D) and (..., N, D)."
     return sum((a[..., :, None, i] - b[..., None, :, i]).square() for i in range(a.shape[-1]))
 
+def _solve(system:Tensor, known:Tensor) -> Tensor: # (..., n, C) of (..., n, n) and (..., n, C)
+    "The solution, without making a GPU wait; large systems on a CPU one by one, as PyTorch's factors of a batch of them are wrong after `torch.set_num_threads` (pytorch issue 142815: from 151 rows on)."
+    if system.is_cuda or system.shape[-1] < 100: return torch.linalg.solve_ex(system, known)[0]
+    return torch.stack([torch.linalg.solve_ex(a, b)[0] for a, b in zip(system.reshape(-1, *system.shape[-2:]), known.reshape(-1, *known.shape[-2:]))]).view_as(known)
+
 def _linear(x:Tensor) -> Tensor: # (..., M, 1 + D)
     "The terms 1, x, y of the linear part."
     return torch.cat([torch.ones_like(x[..., :1]), x], -1)
@@ -143,7 +148,7 @@ def thin_plate(queries:Tensor, # (..., M, D) float64
     system = torch.cat([torch.cat([_plate(_squared(points, points)), P], -1), torch.cat([P.mT, zero], -1)], -2) + ridge.diag()
     mean = values.mean(-2, keepdim=True)                                                   # what the ridge must not pull to zero
     known = torch.cat([values - mean, values.new_zeros(*values.shape[:-2], m, values.shape[-1])], -2)
-    weights = torch.linalg.solve_ex(system, known)[0]                                      # (..., k + m, C), without making a GPU wait
+    weights = _solve(system, known)                                                        # (..., k + m, C)
     return torch.cat([_plate(_squared(queries, points)), _linear(queries)], -1) @ weights + mean
 
 # %% ../nbs/01c_neighbours.ipynb #7ec99bdd
