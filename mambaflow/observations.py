@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 from .config import choose
 from .data import load_images, to_float
-from .geometry import center_grid
+from .geometry import VIEWS, center_grid, seen_from
 from .neighbours import check_points, check_shapes
 
 # %% ../nbs/02b_observations.ipynb #6ddaa2cc
@@ -153,11 +153,12 @@ class FieldBatches:
                  seed:int=0,                            # of the masks
                  keys:Tensor|None=None,                 # int64 (N,); `image_keys` when not given
                  prepare:Callable|None=None,            # (query_coords, input_coords, input_values) -> what the model is given as `prepared`, such as `FieldModel.prepare`
-                 flip:bool=False,                       # mirror about half of the pictures of a batch
+                 views:int=1,                           # of the pictures: 1 as they are, 2 mirrored as well, 8 mirrored and turned in all ways; drawn at each step
                  prior:Callable|None=None):             # (query_coords, input_coords, input_values) -> (B, P, C), once for all pictures, and then given to `prepare` as `prior`; such as `interpolate_rbf`
         check_images(images)
-        self.images, self.density, self.queries, self.dense, self.seed, self.prepare, self.flip, self.prior = images, density, tuple(queries), dense, seed, prepare, flip, prior
+        self.images, self.density, self.queries, self.dense, self.seed, self.prepare, self.views, self.prior = images, density, tuple(queries), dense, seed, prepare, views, prior
         self.keys, self.kept = image_keys(images) if keys is None else keys, None
+        if views not in (1, 2, VIEWS): raise ValueError(f'views must be 1, 2 (mirrored as well) or {VIEWS} (turned as well), got {views}')
         if prior is not None and prepare is None: raise ValueError('prior is what prepare is given: name both, or neither')
         if not 0 <= dense <= 1: raise ValueError(f'dense must lie in [0, 1], got {dense}')
         if not self.queries and dense < 1: raise ValueError('queries is empty: name at least one density, or set dense=1')
@@ -174,7 +175,7 @@ class FieldBatches:
 
     def __len__(self): return len(self.images)
 
-    def to(self, device): return FieldBatches(self.images.to(device), self.density, self.queries, self.dense, self.seed, self.keys.to(device), self.prepare, self.flip, self.prior)
+    def to(self, device): return FieldBatches(self.images.to(device), self.density, self.queries, self.dense, self.seed, self.keys.to(device), self.prepare, self.views, self.prior)
 
     def choose_queries(self, draw:int) -> float|str:
         "The density of the queries that belongs to a drawn number."
@@ -196,10 +197,9 @@ class FieldBatches:
             self.kept = torch.cat([self.prior(**self.observations(i).condition).half() for i in tqdm(parts, desc='prior', disable=len(parts) < 20, mininterval=5)])
         return self.kept
 
-    def mirror(self, coords:Tensor, index:Tensor, draw:int) -> Tensor: # (B, M, 2)
-        "The coordinates (B, M, 2), with x counted from the right in about half of the pictures."
-        turned = (mix(self.keys[index] ^ signed(mix(torch.tensor(draw)).item())) & 1).bool()                     # of the CPU as well
-        return torch.stack([torch.where(turned[:, None], 1 - coords[..., 0], coords[..., 0]), coords[..., 1]], -1)
+    def turn(self, coords:Tensor, index:Tensor, draw:int) -> Tensor: # (B, M, 2)
+        "The coordinates (B, M, 2), each picture's in one of its views."
+        return seen_from(coords, mix(self.keys[index] ^ signed(mix(torch.tensor(draw)).item())) & (self.views - 1)) # of the CPU as well
 
     def __getitem__(self, index:Tensor # (B,)
                    ) -> tuple[Tensor, dict]: # values at the queries (B, Nq, C) and the condition
@@ -209,7 +209,7 @@ class FieldBatches:
         if self.prior is not None:
             at = pixel_index(o.query_coords, *self.images.shape[2:])
             known = {'prior': self.priors()[index].gather(1, at[..., None].expand(-1, -1, o.query_values.shape[2])).to(o.query_values.dtype)}
-        if self.flip: condition |= {k: self.mirror(condition[k], index, draw) for k in ('query_coords', 'input_coords')}
+        if self.views > 1: condition |= {k: self.turn(condition[k], index, draw) for k in ('query_coords', 'input_coords')}
         return o.query_values, condition if self.prepare is None else {**condition, 'prepared': self.prepare(**condition, **known)}
 
 # %% ../nbs/02b_observations.ipynb #e8f49e5a
