@@ -118,7 +118,7 @@ def at_scales(model:nn.Module|None,  # None measures the classical methods alone
             for name, pieces in found.items():
                 field = torch.cat([x.float().cpu() for x in pieces]).clamp(-1, 1)
                 fields.setdefault(name, {})[s] = put_in(field, seen) if s == base else field
-        fields[f'mean of {samples} at {base}, enlarged'] = {s: enlarge(fields[f'mean of {samples}'][base], s) for s in scales}
+        for name in (f'mean of {samples}', 'mean in one call'): fields[f'{name} at {base}, enlarged'] = {s: enlarge(fields[name][base], s) for s in scales}
     lpips, rows = load_lpips()[0], []
     for name, by_scale in fields.items():
         for s in scales:
@@ -176,7 +176,7 @@ def mambaflow_multiscale(argv:list[str]|None=None): # arguments, those of the pr
     out = Path(args.out); out.mkdir(parents=True, exist_ok=True)
     write_json(out/'scores.json', {'checkpoint': str(args.checkpoint), 'model': read_config(args.checkpoint)[0].to_dict(), 'photos': photos.record(), 'steps': args.steps, 'sampler': args.sampler, 'rows': rows})
     for i in range(min(4, len(photos))):
-        fig = scale_figure(photos, fields, ['thin plate', f'mean of {args.samples} at 32, enlarged', f'mean of {args.samples}', 'mean in one call', 'one sample'], tuple(args.scales), i)
+        fig = scale_figure(photos, fields, ['thin plate', 'mean in one call at 32, enlarged', 'mean in one call', f'mean of {args.samples}', 'one sample'], tuple(args.scales), i)
         with atomic_path(out/f'photo_{i}.png') as tmp: fig.savefig(tmp, dpi=110, format='png')
         plt.close(fig)
     for r in rows: print(f"{r['method']:28} {r['scale']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}" + (f"  {r['seconds']:.1f} s a photo" if r['seconds'] else ''))
