@@ -152,7 +152,7 @@ def scale_figure(photos:Photos,      # the truth
         shown = [photos.images[s][which].float() / 255, *((fields[n][s][which] + 1) / 2 for n in names)]
         for ax, x, name in zip(row, shown, ['truth', *names]):
             ax.imshow(x.permute(1, 2, 0).clamp(0, 1), interpolation='nearest'); ax.set(xticks=[], yticks=[])
-            if s == scales[0]: ax.set_title(name, fontsize=9)
+            if s == scales[0]: ax.set_title(name.replace(', ', ',\n'), fontsize=9)
         row[0].set_ylabel(f'{s} x {s}')
     return fig
 
