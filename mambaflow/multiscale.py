@@ -179,5 +179,5 @@ def mambaflow_multiscale(argv:list[str]|None=None): # arguments, those of the pr
         fig = scale_figure(photos, fields, ['thin plate', 'mean in one call at 32, enlarged', 'mean in one call', f'mean of {args.samples}', 'one sample'], tuple(args.scales), i)
         with atomic_path(out/f'photo_{i}.png') as tmp: fig.savefig(tmp, dpi=110, format='png')
         plt.close(fig)
-    for r in rows: print(f"{r['method']:28} {r['scale']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}" + (f"  {r['seconds']:.1f} s a photo" if r['seconds'] else ''))
+    for r in rows: print(f"{r['method']:34} {r['scale']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}" + (f"  {r['seconds']:.1f} s a photo" if r['seconds'] else ''))
     for name in (f'mean of {args.samples}', 'mean in one call'): print(comparison(rows, name, args.scales[0]))
