@@ -16,12 +16,12 @@ from .runs import read_records
 
 # %% ../nbs/12d_field_studies.ipynb #1e8ee7fc
 def field_records(folder:str|Path, # below which the records lie, relative to the repository
-                  plan:str|Path|None=None # that makes them, to say what is missing
+                  plan:str|Path|None=None # that makes them, relative to the repository, to say what is missing
                  ) -> list[dict]:  # of train_field, in the order of the plan
     "Records of field models that can be compared; says what is missing and which command makes it. Raises ValueError for records of different tasks."
     try: found = {r['run']: r for r in read_records(repo_path(folder), 'train_field')}
     except FileNotFoundError: found = {}
-    names = list(read_plan(plan).runs) if plan else list(found)
+    names = list(read_plan(repo_path(plan)).runs) if plan else list(found)
     if missing := [n for n in names if n not in found]: print(f"{len(missing)} of {len(names)} runs are missing ({', '.join(missing)}). This makes them:\nmambaflow_batch {plan} --out {folder}")
     records = [found[n] for n in names if n in found]
     tasks = {name: (r['data']['fingerprint'], r['data']['density'], r['data']['mask_seed'], r['judged']['test'], r['judged']['count'], r['judged']['size']) for name, r in ((r['run'], r) for r in records)}
