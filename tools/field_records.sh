@@ -4,7 +4,7 @@
 # Needs the folder `data` (tools/pack_data.sh) and mambaflow installed or on the path. Read the records with ladder.ipynb and v1_v2.ipynb.
 out=${1:?say which folder}; end=$(($(date +%s) + ${2:-1000000}))
 gpus=$(python3 -c 'import torch; print(torch.cuda.device_count())') || exit 1
-[ "$gpus" -gt 0 ] || { echo "torch finds no GPU here: ladder_cpu_runs.yaml and make fields run on a CPU"; exit 1; }
+[ "$gpus" -gt 0 ] || { echo "torch finds no GPU here: make fields runs on a CPU"; exit 1; }
 for d in cifar-jpeg bsds500 cifar10/original-3000.npz; do [ -e "data/$d" ] || { echo "no data/$d here: unpack what tools/pack_data.sh packed"; exit 1; }; done
 short=$((gpus > 1))                                      # the GPU of the short runs
 left() { echo $((end - $(date +%s))); }
