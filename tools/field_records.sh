@@ -1,5 +1,5 @@
 # sh tools/field_records.sh FOLDER [SECONDS]   makes every record of the fields that needs a GPU below FOLDER, relative to the repository: the final V2, V1 against V2,
-# the ladder, the ideas, then the benchmark, the samplers and every scale with the final V2. With one GPU 70 minutes on an H200; with two, the short runs take the second,
+# the ladder, the ideas, then the posterior mean, the samplers, every scale and the benchmark with the final V2. With one GPU 70 minutes on an H200; with two, the short runs take the second,
 # three at a time, in half of that. The same command again goes on, also after SECONDS, which end everything where it is.
 # Needs the folder `data` (tools/pack_data.sh) and mambaflow installed or on the path. Read the records with ladder.ipynb and v1_v2.ipynb.
 out=${1:?say which folder}; end=$(($(date +%s) + ${2:-1000000}))
@@ -21,6 +21,7 @@ final() { batch 0 fields "" V2; }
 if [ "$short" = 1 ]; then final & lanes; wait; else final; lanes; fi
 [ -f "$out/V2/half.safetensors" ] && [ -f "$out/V2/run.json" ] || exit 0
 V2=$out/V2/half.safetensors
+study 0 posterior posterior -p weights "$V2" -p pictures npz:data/cifar10/original-3000.npz -p count 3000 -p sampled 500 -p samples 16 -p steps 10 -p noises 4 -p batch 250
 study 0 samplers samplers -p weights "$V2" -p pictures npz:data/cifar10/original-3000.npz -p size 32 -p count 500 -p calls '4 10 20 50 100' -p samples 8 -p batch 250 &
 [ "$short" = 1 ] || wait
 study "$short" multiscale multiscale -p weights "$V2" -p scales '32 64 96 128 256' -p photos folder:data/bsds500/test -p split all -p samples 16 -p count 24 -p chunk 16384
