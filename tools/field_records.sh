@@ -21,9 +21,9 @@ final() { batch 0 fields "" V2; }
 if [ "$short" = 1 ]; then final & lanes; wait; else final; lanes; fi
 [ -f "$out/V2/half.safetensors" ] && [ -f "$out/V2/run.json" ] || exit 0
 V2=$out/V2/half.safetensors
-study 0 posterior posterior -p weights "$V2" -p pictures npz:data/cifar10/original-3000.npz -p count 3000 -p sampled 500 -p samples 16 -p steps 10 -p noises 4 -p batch 250
-study 0 samplers samplers -p weights "$V2" -p pictures npz:data/cifar10/original-3000.npz -p size 32 -p count 500 -p calls '4 10 20 50 100' -p samples 8 -p batch 250 &
+study 0 posterior posterior -p weights "$V2" -p pictures npz:data/cifar10/original-3000.npz -p count 3000 -p sampled 500 -p samples 16 -p steps 10 -p noises 4 -p batch 250 -p autocast True
+study 0 samplers samplers -p weights "$V2" -p pictures npz:data/cifar10/original-3000.npz -p size 32 -p count 100 -p calls '4 10 20 50' -p samples 4 -p batch 100 -p autocast True &
 [ "$short" = 1 ] || wait
-study "$short" multiscale multiscale -p weights "$V2" -p scales '32 64 96 128 256' -p photos folder:data/bsds500/test -p split all -p samples 16 -p count 24 -p chunk 16384
+study "$short" multiscale multiscale -p weights "$V2" -p scales '32 64 96 128 256' -p photos folder:data/bsds500/test -p split all -p samples 8 -p steps 5 -p sampler midpoint -p count 16 -p batch 4 -p autocast True
 wait
 study "$short" field_benchmark benchmark -p tokens 408 -p batch 64 -p width 512 -p lengths '408 1024 4096 16384 65536' -p field 256 -p steps 50 -p weights "$V2" -p device cuda -p repeats 30
