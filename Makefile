@@ -31,11 +31,11 @@ $(READY): settings.ini setup.py
 demo: $(READY)
 	@mkdir -p $(DEMO)/judge $(addprefix $(DEMO)/,PM HMA PT)
 	@echo "1/5 the judge, and the quality bar from its controls"
-	@$(PAPERMILL) $(NBS)/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb -p data digits -p size 16 -p out $(DEMO)/judge
+	@$(PAPERMILL) $(NBS)/images/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb -p data digits -p size 16 -p out $(DEMO)/judge
 	@i=2; for b in PM HMA PT; do echo "$$i/5 $$b (a run that was stopped goes on where it was)"; i=$$((i + 1)); \
-	 $(PAPERMILL) $(NBS)/train_backbone.ipynb $(DEMO)/$$b/train_backbone.ipynb -f $(NBS)/demo.yaml -p backbone $$b -p out $(DEMO)/$$b || exit 1; done
+	 $(PAPERMILL) $(NBS)/images/train_backbone.ipynb $(DEMO)/$$b/train_backbone.ipynb -f $(NBS)/plans/demo.yaml -p backbone $$b -p out $(DEMO)/$$b || exit 1; done
 	@echo "5/5 the comparison"
-	@$(PAPERMILL) $(NBS)/compare_backbones.ipynb $(DEMO)/compare_backbones.ipynb -p records $(DEMO) -p judge $(DEMO)/judge/judge.safetensors -p out $(DEMO)/verdict
+	@$(PAPERMILL) $(NBS)/images/compare.ipynb $(DEMO)/compare_backbones.ipynb -p records $(DEMO) -p judge $(DEMO)/judge/judge.safetensors -p out $(DEMO)/verdict
 	@python -W ignore -m nbconvert --log-level ERROR --to html $(DEMO)/compare_backbones.ipynb
 	@python tools/verdict.py $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
@@ -43,9 +43,9 @@ demo: $(READY)
 fields: $(READY)
 	@mkdir -p $(FIELDS)/V2 $(FIELDS)/multiscale
 	@echo "1/2 a small V2, from a fifth of the pixels (a run that was stopped goes on where it was)"
-	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/train_field.ipynb $(FIELDS)/V2/train_field.ipynb -f $(NBS)/fields.yaml -p out $(FIELDS)/V2
+	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/fields/train_field.ipynb $(FIELDS)/V2/train_field.ipynb -f $(NBS)/plans/fields_cpu.yaml -p out $(FIELDS)/V2
 	@echo "2/2 the same pixels asked at 32, 64 and 96 a side, beside classical interpolation"
-	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/multiscale.ipynb $(FIELDS)/multiscale/multiscale.ipynb -f $(NBS)/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
+	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/fields/every_scale.ipynb $(FIELDS)/multiscale/multiscale.ipynb -f $(NBS)/plans/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
 	@python -W ignore -m nbconvert --log-level ERROR --to html $(FIELDS)/multiscale/multiscale.ipynb
 	@python tools/fields.py $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
 	@echo "Read it: $(FIELDS)/multiscale/multiscale.html in a browser, or $(FIELDS)/multiscale/multiscale.ipynb with 'make lab'"
@@ -64,7 +64,7 @@ test-browser: $(READY)
 
 lab: export OMP_WAIT_POLICY = passive   # the stepper's threads sleep while they wait, so that a busy browser does not stop them
 lab: $(READY)
-	jupyter lab --notebook-dir . $(NBS)/stepper.ipynb
+	jupyter lab --notebook-dir . $(NBS)/play.ipynb
 
 $(VENV)/.docs: $(READY)
 	python -m pip install --quiet --editable '.[dev,docs]'

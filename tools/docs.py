@@ -14,7 +14,7 @@ from pages import NBS, OUTPUTS, PAGES, ROOT, notebook, problems, register
 SITE, BUILT = ROOT/'_docs', ROOT/'_proc'/'html'
 REPORTS = yaml.safe_load((ROOT/'docs'/'reports.yaml').read_text(encoding='utf8'))     # folder of outputs/ -> title and purpose, in reading order
 STEPPER = '```{raw} html\n<iframe src="stepper.html" title="Trajectory stepper" class="stepper"></iframe>\n```'
-NO_STEPPER = '''The stepper's page is made from weights that are not here yet. On a GPU, `mambaflow_batch nbs/experiments/conditional_runs.yaml --out outputs/conditional` trains them; then
+NO_STEPPER = '''The stepper's page is made from weights that are not here yet. On a GPU, `mambaflow_batch nbs/experiments/plans/conditional.yaml --out outputs/conditional` trains them; then
 `make stepper` writes the page, and `make docs` puts it here. `make lab` opens the live stepper.'''
 
 def stop_on_problems():

@@ -1,7 +1,7 @@
 # sh tools/field_records.sh FOLDER [SECONDS]   makes every record of the fields that needs a GPU below FOLDER, relative to the repository: the final V2, V1 against V2,
 # the ladder, the ideas, then the posterior mean, the samplers, every scale and the benchmark with the final V2. With one GPU 70 minutes on an H200; with two, the short runs take the second,
 # three at a time, in half of that. The same command again goes on, also after SECONDS, which end everything where it is.
-# FOLDER is outputs/fields unless the weights that V2 starts from lie there already (fields_runs.yaml). Needs the folder `data` (tools/pack_data.sh) and mambaflow installed or on the path. Read the records with ladder.ipynb and v1_v2.ipynb.
+# FOLDER is outputs/fields unless the weights that V2 starts from lie there already (final.yaml). Needs the folder `data` (tools/pack_data.sh) and mambaflow installed or on the path. Read the records with ladder.ipynb and v1_v2.ipynb.
 out=${1:?say which folder}; end=$(($(date +%s) + ${2:-1000000}))
 gpus=$(python3 -c 'import torch; print(torch.cuda.device_count())') || exit 1
 [ "$gpus" -gt 0 ] || { echo "torch finds no GPU here: make fields runs on a CPU"; exit 1; }

@@ -1,5 +1,5 @@
 # sh tools/pack_data.sh FROM TO   packs what the runs of the fields need into TO, small enough to travel to a rented GPU (45 MB).
-# There, sh TO/unpack.sh makes the folder `data` that nbs/experiments/fields_gpu.yaml names, in a few seconds.
+# There, sh TO/unpack.sh makes the folder `data` that nbs/experiments/plans/fields_base.yaml names, in a few seconds.
 # The 46,000 JPEG pictures share most of their bytes, which are headers: packed together they take 14 MB instead of 39.
 set -e
 from=$1; to=$2; here=$(mktemp -d); trap 'rm -rf "$here"' EXIT

@@ -1,4 +1,4 @@
-"""Pictures of the stepper for the README, on the weights that nbs/experiments/stepper.ipynb finds: `python tests/browser/screenshots.py outputs/stepper`."""
+"""Pictures of the stepper for the README, on the weights that nbs/experiments/play.ipynb finds: `python tests/browser/screenshots.py outputs/stepper`."""
 import os, shutil, sys, tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ def main(out):
         tmp = Path(tmp); root = tmp/'repo'; (root/'nbs').mkdir(parents=True); (root/'settings.ini').touch()
         for folder in ('outputs', 'runs'):
             if (t.ROOT/folder).is_dir(): (root/folder).symlink_to(t.ROOT/folder)
-        shutil.copy(t.ROOT/'nbs'/'experiments'/'stepper.ipynb', root/'nbs')
+        shutil.copy(t.ROOT/'nbs'/'experiments'/'play.ipynb', root/'nbs')
         os.environ['MF_LAB_ROOT'] = str(root)
         browser = p.chromium.launch(executable_path=t.CHROMIUM, args=t.FLAGS)
         for theme in ('light', 'dark'):

@@ -118,7 +118,7 @@ def start_lab(tmp_path_factory, theme='light'):
     root = Path(os.environ.get('MF_LAB_ROOT', home/'repo'))
     if not root.exists():
         (root/'nbs').mkdir(parents=True); (root/'settings.ini').touch()
-        shutil.copy(ROOT/'nbs'/'experiments'/'stepper.ipynb', root/'nbs'/'stepper.ipynb')
+        shutil.copy(ROOT/'nbs'/'experiments'/'play.ipynb', root/'nbs'/'stepper.ipynb')
     dirs = {f'JUPYTER_{k}_DIR': str(home/k.lower()) for k in ('CONFIG', 'DATA', 'RUNTIME')} | {'JUPYTERLAB_SETTINGS_DIR': str(home/'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(home/'workspaces'), 'IPYTHONDIR': str(home/'ipython')}
     news = home/'settings'/'@jupyterlab'/'apputils-extension'; news.mkdir(parents=True)
     (news/'notification.jupyterlab-settings').write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
