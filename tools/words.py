@@ -182,8 +182,12 @@ def default_files():
     return [f for f in files if f.exists() and is_read(f)]
 
 
+def short(file):
+    return str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else str(file)
+
+
 def is_read(file):
-    if any(part.startswith('.') and part != '..' for part in file.parts): return False
+    if any(part.startswith('.') for part in Path(short(file.resolve())).parts): return False
     if file.suffix == '.ipynb' and 'glossary' in file.stem: return False
     if file.name == 'words.py': return False             # it is the table
     return file.suffix in SUFFIXES or file.name == 'Makefile'
@@ -205,7 +209,7 @@ def look_at_lines(file, name):
 
 
 def look_at_file(file):
-    name = str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else str(file)
+    name = short(file)
     if file.suffix == '.ipynb': return look_at_notebook(file, name)
     if file.suffix == '.py': return look_at_code(file.read_text(encoding='utf8'), name)
     if file.suffix == '.md': return look_at_markdown(file.read_text(encoding='utf8'), name)
