@@ -3,14 +3,15 @@
     python tools/words.py              all notebooks, README, plans, tools and tests
     python tools/words.py PATH...      some files or folders
 
-Prose is markdown, docstrings, comments and strings; of f-strings only the words, not what stands
-in braces. Retired names are refused in code and in prose. Only the source of a notebook is read,
+Prose is markdown, docstrings, comments and strings; what stands in the braces of an f-string is
+code. Retired names are refused in code and in prose. Only the source of a notebook is read,
 never an output; modules are not read, since notebooks write them.
 
-A glossary quotes: notebooks with `glossary` in their name are not read. Neither is a code cell,
-a paragraph of markdown, or a line of another file, that holds the mark `words: quoted`. It is
-for tables that must name what was renamed.
+A glossary quotes: notebooks with `glossary` in their name are not read. Neither is a code cell or
+a Python file, a paragraph of markdown, or a line of another file, that holds the mark
+`words: quoted`. It is for tables that must name what was renamed.
 """
+import ast
 import io
 import json
 import re
@@ -139,12 +140,22 @@ def look_at_markdown(text, place):
 
 
 def look_at_string(token, place):
+    "Hits in a token of a string; from Python 3.12 on, an f-string comes in parts without quotes."
     literal = re.match(r'(?s)([a-zA-Z]*)(\'\'\'|"""|\'|")(.*)\2$', token)
-    if literal is None: return look_at_prose(token, place)   # a part of an f-string (3.12)
+    if literal is None: return look_at_prose(token, place)
     prefix, _, words = literal.groups()
-    if 'f' in prefix.lower(): words = re.sub(r'\{[^{}]*\}', '{}', words)
+    if 'f' in prefix.lower(): return look_at_f_string(token, place)
     if words in STRINGS: return [Hit(place, token, STRINGS[words], token)]
     return look_at_prose(words, place)
+
+
+def look_at_f_string(token, place):
+    "Words are prose, what stands in braces is code."
+    hits = []
+    for node in ast.parse(token, mode='eval').body.values:
+        if isinstance(node, ast.Constant): hits += look_at_prose(node.value, place)
+        else: hits += look_at_code(ast.unparse(node.value), place)
+    return hits
 
 
 def without_magics(text):
