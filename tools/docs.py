@@ -17,6 +17,7 @@ REPORTS = yaml.safe_load((ROOT/'docs'/'reports.yaml').read_text(encoding='utf8')
 PARTS = yaml.safe_load((ROOT/'docs'/'parts.yaml').read_text(encoding='utf8'))         # folder of nbs/ -> title and purpose, in reading order
 WINGS = [name for name in PARTS if '/' not in name and name not in ('experiments', 'how_to')]
 LIBRARY = 'The notebooks that the modules are exported from, in reading order: each imports only from those above it.'
+ROOT_LIBRARY = ['package.ipynb', 'config.ipynb']
 STEPPER_PLACE = '## See it'
 FRONT = ['tour', 'results', 'library/index', 'experiments/index', 'reports/index', 'how_to/index', 'glossary', 'references']
 STEPPER = '```{raw} html\n<iframe src="stepper.html" title="Trajectory stepper" class="stepper"></iframe>\n```'
@@ -96,10 +97,10 @@ def write_pages():
     folders = [NBS, *(NBS/name for name in PARTS if (NBS/name).is_dir())]
     register([NBS/'index.ipynb', *(f for folder in folders for f in files_of(folder).values()), *runs])
     for name, file in files_of(NBS).items():
-        if name != 'config.ipynb': notebook(file, PAGES/name)
+        if name not in ROOT_LIBRARY: notebook(file, PAGES/name)
     wings = {f'{w}/index.md': tree(f'library/{w}', Path(w)) for w in WINGS if (NBS/w).is_dir()}
-    config = {'config.ipynb': notebook(NBS/'config.ipynb', PAGES/'library'/'config.ipynb')}
-    contents('library', 'Library', LIBRARY, config | wings)
+    first = {name: notebook(NBS/name, PAGES/'library'/name) for name in ROOT_LIBRARY if (NBS/name).exists()}
+    contents('library', 'Library', LIBRARY, first | wings)
     for name in ('experiments', 'how_to'):
         if (NBS/name).is_dir(): tree(name, Path(name))
     reports(runs)
