@@ -118,7 +118,9 @@ class Stored:
 
 # %% ../nbs/config.ipynb #91fdcc50
 STORED = {
-    'BackboneConfig': Stored('mambaflow.nets.backbones'),
+    'BackboneConfig': Stored('mambaflow.nets.backbones', gone={
+        'expand': [2], 'discretization': ['mamba'], 'headdim': [64], 'ngroups': [2],
+        'scan': ['rows'], 'label_dropout': [.1]}),
     'FieldConfig': Stored('mambaflow.fields.model'),
     'TrainConfig': Stored('mambaflow.training.trainer', gone={'start': [0.]}),
     'JudgeConfig': Stored('mambaflow.studies.judge')}
