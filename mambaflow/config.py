@@ -121,7 +121,17 @@ STORED = {
     'BackboneConfig': Stored('mambaflow.nets.backbones', gone={
         'expand': [2], 'discretization': ['mamba'], 'headdim': [64], 'ngroups': [2],
         'scan': ['rows'], 'label_dropout': [.1]}),
-    'FieldConfig': Stored('mambaflow.fields.model'),
+    'FieldConfig': Stored(
+        'mambaflow.fields.model',
+        fields={'mixes': 'context_layers', 'reads': 'decoder_layers', 'contrast': 'relative_values', # words: quoted
+                'step': 'dt_mode', 'features': 'fourier', 'prior': 'mean'},
+        values={'sequence': {'inputs': 'observations'}, 'dt_mode': {'geometric': 'distance'},
+                'fourier': {'limited': 'band_limited'}, 'mean': {'rbf': 'thin_plate'}},
+        gone={'kind': ['V1', 'V2', 'local'],                  # the name of a preset
+              'spread': ['constant', 'local'],                # constant without a mean, local with one
+              'd_state': [16], 'expand': [2], 'd_conv': [4], 'discretization': ['zoh'],
+              'n_features': [256], 'scale': [10.], 'finest': [64],
+              'neighbours': [16], 'offset_features': [32], 'prior_width': [.15], 'prior_neighbours': [0]}),
     'TrainConfig': Stored('mambaflow.training.trainer', gone={'start': [0.]}),
     'JudgeConfig': Stored('mambaflow.studies.judge')}
 
