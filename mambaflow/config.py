@@ -121,7 +121,8 @@ class Stored:
 STORED = {
     'BackboneConfig': Stored('mambaflow.nets.backbones'),
     'FieldConfig': Stored('mambaflow.fields.model'),
-    'TrainConfig': Stored('mambaflow.training.trainer', gone={'start': [0.]}),
+    'TrainConfig': Stored('mambaflow.training.trainer', gone={'start': [0.]},
+                          values={'weighting': {'model': 'precond'}}),
     'JudgeConfig': Stored('mambaflow.studies.judge')}
 
 # %% ../nbs/config.ipynb #dc09feca
