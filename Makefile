@@ -37,7 +37,7 @@ demo: $(READY)
 	@echo "5/5 the comparison"
 	@$(PAPERMILL) $(NBS)/images/compare.ipynb $(DEMO)/compare_backbones.ipynb -p records $(DEMO) -p judge $(DEMO)/judge/judge.safetensors -p out $(DEMO)/verdict
 	@python -W ignore -m nbconvert --log-level ERROR --to html $(DEMO)/compare_backbones.ipynb
-	@python tools/verdict.py $(DEMO)/verdict/run.json
+	@mambaflow_verdict $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
 
 fields: $(READY)
