@@ -37,7 +37,7 @@ demo: $(READY)
 	@echo "5/5 the comparison"
 	@$(PAPERMILL) $(NBS)/images/compare.ipynb $(DEMO)/compare_backbones.ipynb -p records $(DEMO) -p judge $(DEMO)/judge/judge.safetensors -p out $(DEMO)/verdict
 	@python -W ignore -m nbconvert --log-level ERROR --to html $(DEMO)/compare_backbones.ipynb
-	@python tools/verdict.py $(DEMO)/verdict/run.json
+	@mambaflow_verdict $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
 
 fields: $(READY)
@@ -53,8 +53,7 @@ fields: $(READY)
 demo fields test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
 test: $(READY)
 	@sh tools/check.sh
-	nbdev_test --n_workers 2 --timing
-	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) passed, 0 failed"
+	@python tools/run_notebooks.py
 
 test-browser: $(READY)
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
