@@ -53,8 +53,7 @@ fields: $(READY)
 demo fields test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
 test: $(READY)
 	@sh tools/check.sh
-	nbdev_test --n_workers 2 --timing
-	@echo "$$(find nbs -name '*.ipynb' -not -path '*/.*' | wc -l) passed, 0 failed"
+	@python tools/run_notebooks.py
 
 test-browser: $(READY)
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
@@ -77,7 +76,7 @@ test-docs: $(VENV)/.docs
 	python tests/docs/test_docs.py
 
 stepper: $(READY)
-	@python tools/stepper_page.py $(PAGE) outputs/judge_mnist/judge.safetensors $(WEIGHTS)
+	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judge_mnist/judge.safetensors $(WEIGHTS)
 
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper

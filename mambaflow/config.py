@@ -68,7 +68,8 @@ def between(default:float,  # value when none is given
     "A field that is a number in [low, high)."
     def check(name, value):
         _number(name, value, float(default))
-        if not low <= value < high: raise ValueError(f'{name} must lie in [{low}, {high}), got {value}')
+        if not low <= value < high:
+            raise ValueError(f'{name} must lie in [{low}, {high}), got {value}')
     return _checked(default, check)
 
 def more_than(default:float, # value when none is given
@@ -82,7 +83,7 @@ def more_than(default:float, # value when none is given
 
 # %% ../nbs/config.ipynb #881acce3
 class Config:
-    "Base of all configurations: frozen dataclasses that check themselves, and turn into dictionaries and back."
+    "Base of all configurations: frozen dataclasses that check themselves and turn into dictionaries."
     registry: dict[str, type] = {}
 
     def __init_subclass__(cls, **kwargs):
@@ -139,10 +140,11 @@ STORED = {
 # %% ../nbs/config.ipynb #dc09feca
 def _config_class(name:str, module:str) -> type:
     "The registered class called `name`, importing its home first when this package has it."
-    if name not in Config.registry and name in STORED: importlib.import_module(STORED[name].home)
+    if name not in Config.registry and name in STORED:
+        importlib.import_module(STORED[name].home)
     if name in Config.registry: return Config.registry[name]
-    raise ValueError(f'no configuration class {name!r} is known: import the module that defines it '
-                     f'({module}) before loading')
+    raise ValueError(f'no configuration class {name!r} is known: import the module that defines '
+                     f'it ({module}) before loading')
 
 def _today(name:str, values:dict) -> dict:
     "Fields of a stored configuration under their present names and values."
@@ -152,8 +154,8 @@ def _today(name:str, values:dict) -> dict:
         if old in stored.gone:
             built_in = stored.gone[old]
             if value in built_in: continue
-            raise ValueError(f'{name}: the field {old!r} is gone, its value {value!r} cannot be built '
-                             f'any more: this version has {built_in}')
+            raise ValueError(f'{name}: the field {old!r} is gone, its value {value!r} cannot be '
+                             f'built any more: this version has {built_in}')
         field = stored.fields.get(old, old)
         renamed = stored.values.get(field, {})
         present[field] = renamed.get(value, value) if isinstance(value, str) else value
@@ -162,9 +164,10 @@ def _today(name:str, values:dict) -> dict:
 # %% ../nbs/config.ipynb #29511c06
 def from_dict(d:dict[str, Any] # what `Config.to_dict` returned, today or earlier
              ) -> Config:      # the configuration it came from
-    "Rebuild a configuration. Raises ValueError for an unknown class, and for missing or unknown fields."
+    "Rebuild a configuration. Raises ValueError for an unknown class, missing and unknown fields."
     d = dict(d)
-    if 'class' not in d: raise ValueError(f"not a configuration: no 'class' among its keys {sorted(d)}")
+    if 'class' not in d:
+        raise ValueError(f"not a configuration: no 'class' among its keys {sorted(d)}")
     name = d.pop('class')
     cls = _config_class(name, d.pop('module', ''))
     values = _today(name, d)
@@ -179,7 +182,9 @@ def from_dict(d:dict[str, Any] # what `Config.to_dict` returned, today or earlie
 # %% ../nbs/config.ipynb #5db2230e
 def repo_path(path:str|Path # absolute, or relative to the repository's root
              ) -> Path:     # absolute
-    "Resolve a path against the folder above the working directory that holds settings.ini, or the working directory when there is none."
+    """Resolve a path against the folder above that holds settings.ini.
+
+    Without such a folder it is resolved against the working directory."""
     here = Path.cwd()
     root = next((p for p in (here, *here.parents) if (p/'settings.ini').is_file()), here)
     return root/Path(path).expanduser()

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 import nbformat
 import yaml
 from nbformat.v4 import new_markdown_cell
@@ -13,6 +14,12 @@ from pages import NBS, OUTPUTS, PAGES, ROOT, notebook, problems, register
 
 SITE, BUILT = ROOT/'_docs', ROOT/'_proc'/'html'
 REPORTS = yaml.safe_load((ROOT/'docs'/'reports.yaml').read_text(encoding='utf8'))     # folder of outputs/ -> title and purpose, in reading order
+PARTS = yaml.safe_load((ROOT/'docs'/'parts.yaml').read_text(encoding='utf8'))         # folder of nbs/ -> title and purpose, in reading order
+WINGS = [name for name in PARTS if '/' not in name and name not in ('experiments', 'how_to')]
+LIBRARY = 'The notebooks that the modules are exported from, in reading order: each imports only from those above it.'
+ROOT_LIBRARY = ['package.ipynb', 'config.ipynb']
+STEPPER_PLACE = '## See it'
+FRONT = ['tour', 'results', 'library/index', 'experiments/index', 'reports/index', 'how_to/index', 'glossary', 'references']
 STEPPER = '```{raw} html\n<iframe src="stepper.html" title="Trajectory stepper" class="stepper"></iframe>\n```'
 NO_STEPPER = '''The stepper's page is made from weights that are not here yet. On a GPU, `mambaflow_batch nbs/experiments/plans/conditional.yaml --out outputs/conditional` trains them; then
 `make stepper` writes the page, and `make docs` puts it here. `make lab` opens the live stepper.'''
@@ -30,13 +37,21 @@ def contents(folder, title, purpose, pages):
     return title, purpose
 
 def files_of(folder):
-    "Notebooks in the order of their numbers; the pages lose the numbers."
-    return {re.sub(r'^\d+[a-z]?_', '', f.name): f for f in sorted(folder.glob('*.ipynb')) if f.name != 'index.ipynb'}
+    "Notebooks of a folder in the order of their numbers; the pages lose the numbers."
+    files = sorted(folder.glob('*.ipynb'))
+    return {re.sub(r'^\d+_', '', f.name): f for f in files if f.name != 'index.ipynb'}
 
-def part(folder, title, purpose, more=None):
+def part(folder, title, purpose, source=None, more=None):
     "Write the pages of a folder of notebooks, and the page that lists them with those in `more`."
-    made = {page: notebook(f, PAGES/folder/page) for page, f in files_of(NBS/folder.removeprefix('library').strip('/')).items()}
-    return contents(folder, title, purpose, made | (more or {}))
+    files = files_of(source or NBS/folder)
+    pages = {page: notebook(f, PAGES/folder/page) for page, f in files.items()}
+    return contents(folder, title, purpose, pages | (more or {}))
+
+def tree(folder, source):
+    "Write a folder of the table `PARTS` with its sub-folders. Returns its title and purpose."
+    below = [name for name in PARTS if Path(name).parent == source]
+    inner = {f'{Path(name).name}/index.md': tree(f'{folder}/{Path(name).name}', Path(name)) for name in below}
+    return part(folder, *PARTS[str(source)], source=NBS/source, more=inner)
 
 def run_words(folder):
     "What a run's record says in a line, or nothing."
@@ -62,22 +77,32 @@ def reports(files):
     contents('reports', 'Reports', 'What was run and recorded: executed notebooks, as they came from the machines that ran them.', parts)
 
 def front():
-    "Write the front page: the index notebook with the stepper in place of its picture, and the tree of the parts."
+    "Write the front page: the index notebook with the stepper in place of the cell tagged `stepper`."
+    source = nbformat.read(NBS/'index.ipynb', as_version=4)
+    tagged = [i for i, c in enumerate(source.cells) if 'stepper' in c.metadata.get('tags', [])]
     notebook(NBS/'index.ipynb', PAGES/'index.ipynb')
     nb = nbformat.read(PAGES/'index.ipynb', as_version=4)
-    see = next(c for c in nb.cells if c.source.startswith('## See it'))
-    see.source = '## See it\n\n' + (STEPPER if (OUTPUTS/'stepper'/'stepper.html').exists() else NO_STEPPER)
-    nb.cells.append(new_markdown_cell(toctree(f'{name}/index' for name in ('library', 'experiments', 'reports', 'how_to'))))
+    there = (OUTPUTS/'stepper'/'stepper.html').exists()
+    if tagged:
+        cell = next(c for c in nb.cells if c.source.startswith(STEPPER_PLACE))
+        cell.source = '## See it\n\n' + (STEPPER if there else NO_STEPPER)
+    parts = [name for name in FRONT if list(PAGES.glob(f'{name}.*'))]
+    nb.cells.append(new_markdown_cell(toctree(parts)))
     nbformat.write(nb, PAGES/'index.ipynb')
 
 def write_pages():
     "All pages below _proc/pages."
-    runs = [f for f in sorted(OUTPUTS.glob('*/**/*.ipynb')) if '.ipynb_checkpoints' not in f.parts]
-    register([NBS/'index.ipynb', *(f for folder in ('.', 'kernels', 'experiments', 'how_to') for f in files_of(NBS/folder).values()), *runs])
-    kernels = part('library/kernels', 'Kernels', 'The scans, each written for one kind of machine.')
-    part('library', 'Library', 'The notebooks that the modules are exported from, in reading order: each imports only from those above it.', {'kernels/index.md': kernels})
-    part('experiments', 'Experiments', 'Notebooks with parameters, which papermill runs; shown with what they gave when they were run last.')
-    part('how_to', 'How to', 'Short pages whose code is run by `make test`.')
+    runs = sorted(OUTPUTS.glob('*/**/*.ipynb'))
+    runs = [f for f in runs if '.ipynb_checkpoints' not in f.parts]
+    folders = [NBS, *(NBS/name for name in PARTS if (NBS/name).is_dir())]
+    register([NBS/'index.ipynb', *(f for folder in folders for f in files_of(folder).values()), *runs])
+    for name, file in files_of(NBS).items():
+        if name not in ROOT_LIBRARY: notebook(file, PAGES/name)
+    wings = {f'{w}/index.md': tree(f'library/{w}', Path(w)) for w in WINGS if (NBS/w).is_dir()}
+    first = {name: notebook(NBS/name, PAGES/'library'/name) for name in ROOT_LIBRARY if (NBS/name).exists()}
+    contents('library', 'Library', LIBRARY, first | wings)
+    for name in ('experiments', 'how_to'):
+        if (NBS/name).is_dir(): tree(name, Path(name))
     reports(runs)
     front()
 

@@ -38,8 +38,9 @@ def register(files):
             if names.count(n) == 1 and len(n) > 1: targets[n] = place(m, n)             # a single letter is a variable
     for f in files:
         stem = f.relative_to(NBS if NBS in f.parents else ROOT).with_suffix('')
-        words = (str(stem), stem.name) if NBS in f.parents and re.search('[/_]', str(stem)) else ()
-        targets.update({key: '-'.join(stem.parts) for key in (str(f.relative_to(ROOT)), *words)})
+        plain = re.sub(r'(^|/)\d+_', r'\1', str(stem))                 # nets/03_mamba is called nets/mamba
+        words = (plain,) if NBS in f.parents and plain not in targets else ()
+        targets.update({key: 'nb-' + '-'.join(stem.parts) for key in (str(f.relative_to(ROOT)), *words)})
 
 def link_file(url, folder):
     "Where a relative link leads on the site: to a copy of a picture, to a notebook's page, or to the file in the repository."
@@ -126,7 +127,7 @@ def notebook(file, page, suffix=''):
     if not title: problems.append(f'{name}: does not begin with a title (# ...)')
     title = (title[1] if title else name) + suffix
     nb.cells[0].source = f'({targets[name]})=\n# {title}{line}{rest}'
-    module, results = module_of(nb), folder.name == 'experiments' or OUTPUTS in file.parents
+    module, results = module_of(nb), NBS/'experiments' in file.parents or OUTPUTS in file.parents
     nb.cells, nb.metadata, nb.nbformat_minor = list(cells_of(nb, module, results)), {'language_info': {'name': 'python'}}, 4
     for c in nb.cells:
         c.pop('id', None)                                                                # new cells have one, those of older notebooks have none

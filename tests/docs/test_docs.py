@@ -11,12 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT/'tools'))
 from check_site import check_site
 
-FRONT = [new_markdown_cell('# front\n\n> Why.'), new_markdown_cell('## See it\n\nA picture.'), new_markdown_cell('## Use it\n\n`choose`, `00_config`')]
+FRONT = [new_markdown_cell('# front\n\n> Why.'), new_markdown_cell('## See it\n\nA picture.', metadata={'tags': ['stepper']}), new_markdown_cell('## Use it\n\n`choose`, `config`')]
 ERROR = new_output('error', ename='ValueError', evalue='broken', traceback=[])
 
 def small_copy(root):
     "One module, its notebook, a front page and a report."
-    for name in ('tools/docs.py', 'tools/pages.py', 'tools/check_site.py', 'settings.ini', 'mambaflow/__init__.py', 'mambaflow/config.py', 'nbs/00_config.ipynb'):
+    for name in ('tools/docs.py', 'tools/pages.py', 'tools/check_site.py', 'settings.ini', 'mambaflow/__init__.py', 'mambaflow/config.py', 'nbs/config.ipynb'):
         (root/name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT/name, root/name)
     shutil.copytree(ROOT/'docs', root/'docs')
@@ -52,7 +52,7 @@ def page(*cells): return [new_markdown_cell('# Bad'), *cells]
 def test_whole():
     code, said, pages = build(lambda root: None)
     assert code == 0, said
-    assert 'href="library/config.html#config-choose"' in pages['index.html'] and 'href="library/config.html#config"' in pages['index.html'] and 'mambaflow_batch' in pages['index.html']
+    assert 'href="library/config.html#config-choose"' in pages['index.html'] and 'href="library/config.html#nb-config"' in pages['index.html'] and 'mambaflow_batch' in pages['index.html']
     assert 'id="config-choose"' in pages['library/config.html'] and 'what is being chosen' in pages['library/config.html']      # an entry with its docments
     assert 'A report' in pages['reports/new/run-report.html'] and 'new/index.html' in pages['reports/index.html']               # a folder that nobody named joins by itself
 
@@ -68,7 +68,7 @@ def test_pages():
         write(root/'nbs'/'index.ipynb', [*FRONT, new_code_cell('1/0', outputs=[ERROR]), new_markdown_cell('![the answer](../outputs/none.png)')])
         write(root/'outputs'/'new'/'bad.ipynb', page(new_code_cell('#| hide\n1/0', outputs=[ERROR])))
         write(root/'outputs'/'new'/'untitled.ipynb', [new_markdown_cell('No title.')])
-        replace(root, doc, '', 'nbs/00_config.ipynb', 'mambaflow/config.py')
+        replace(root, doc, '', 'nbs/config.ipynb', 'mambaflow/config.py')
         replace(root, "'choose', ", "'choose', 'hidden', ", 'mambaflow/config.py')
     refused(spoil, 'nbs/index.ipynb: holds the output of an error, ValueError: broken', 'outputs/new/bad.ipynb: holds the output of an error', 'links to ../outputs/none.png, which is not there',
             'outputs/new/untitled.ipynb: does not begin with a title', 'config.choose: a public symbol without a docstring', 'config: public symbols without an entry: hidden')

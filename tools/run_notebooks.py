@@ -1,0 +1,91 @@
+"""Run notebooks as tests, two at a time, each within a time limit: `python tools/run_notebooks.py [PATH...]`.
+
+As `nbdev_test`, and besides: a notebook that does not end in time fails, what a test skips is shown,
+and the last line counts. A PATH is a notebook or a folder; without one all of nbs/ is run."""
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import NamedTuple
+from execnb.shell import CaptureShell
+from nbdev.process import NBProcessor
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT = 300                 # seconds for one notebook; the slowest takes about 60 on two cores
+WORKERS = 2
+
+class Result(NamedTuple):
+    "What became of a notebook."
+    file: Path
+    error: str              # empty when it passed
+    seconds: float
+    skipped: list[str]      # what its tests say that they skip
+
+def not_run(cell) -> bool:
+    "Whether a cell is text, or marked not to be evaluated."
+    if cell.cell_type != 'code': return True
+    directives = getattr(cell, 'directives_', None) or {}
+    return directives.get('eval:', [''])[0].lower() == 'false'
+
+def skips(nb) -> list[str]:
+    "Lines of a notebook's outputs that say what was skipped."
+    outputs = [o for c in nb.cells for o in c.get('outputs', [])]
+    streams = [''.join(o.get('text', '')) for o in outputs if o.get('output_type') == 'stream']
+    lines = '\n'.join(streams).splitlines()
+    return [line.strip() for line in lines if line.startswith('skipped')]
+
+def out_of_time(signum, frame): raise TimeoutError(f'not finished within {LIMIT} s')
+
+def run(file:Path) -> Result:
+    "Run one notebook in its folder. What hangs in compiled code, where no signal is seen, ends the worker."
+    start = time.monotonic()
+    os.environ['IN_TEST'] = '1'
+    sys.path.insert(0, str(ROOT))
+    nb = NBProcessor(file, process=True).nb
+    shell = CaptureShell(file)
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(LIMIT)
+    faulthandler.dump_traceback_later(LIMIT + 30, exit=True)
+    try:
+        with contextlib.chdir(file.parent): shell.run_all(nb, exc_stop=True, preproc=not_run)
+        error = ''
+    except BaseException: error = shell.prettytb(fname=file)
+    finally:
+        signal.alarm(0)
+        faulthandler.cancel_dump_traceback_later()
+    return Result(file, error, time.monotonic() - start, skips(nb))
+
+def notebooks(paths:list[Path]) -> list[Path]:
+    "The notebooks of files and folders, in order; hidden folders are left out."
+    files = [f for p in paths for f in (sorted(p.rglob('*.ipynb')) if p.is_dir() else [p])]
+    return [f.resolve() for f in files if not any(part.startswith('.') for part in f.parts[1:])]
+
+def show(result:Result):
+    "One line for a notebook, and its error."
+    state = 'FAILED' if result.error else 'ok'
+    print(f'{state:6} {result.seconds:4.0f} s  {result.file.relative_to(ROOT)}', flush=True)
+    if result.error: print(result.error, flush=True)
+
+def main(paths:list[str]) -> int:
+    "Run all, print what was skipped and the counts. Returns the exit status."
+    files = notebooks([Path(p) for p in paths] or [ROOT/'nbs'])
+    if not files: sys.exit(f'no notebooks at {", ".join(paths)}')
+    results = []
+    with ProcessPoolExecutor(WORKERS) as pool:
+        for job in as_completed([pool.submit(run, f) for f in files]):
+            results.append(job.result())
+            show(results[-1])
+    failed = [r for r in results if r.error]
+    for r in results:
+        for line in r.skipped: print(f'{r.file.relative_to(ROOT)}: {line}')
+    for r in failed: print(f'FAILED {r.file.relative_to(ROOT)}')
+    print(f'{len(results) - len(failed)} passed, {len(failed)} failed', flush=True)
+    return 1 if failed else 0
+
+if __name__ == '__main__':
+    import run_notebooks                # by its own name: a notebook's shell takes the place of __main__
+    sys.exit(run_notebooks.main(sys.argv[1:]))
