@@ -177,8 +177,8 @@ def _stack_squares(path:str, pictures:list[np.ndarray]) -> Tensor: # uint8 (N, C
     shapes = sorted({p.shape[:2] for p in pictures})
     height, width = shapes[0]
     if len(shapes) > 1 or height != width:
-        found = f'found (height, width) {shapes[:5]}'
-        raise ValueError(f'folder:{path}: pictures must be square and of one size, {found}; '
+        actual = f'found (height, width) {shapes[:5]}'
+        raise ValueError(f'folder:{path}: pictures must be square and of one size, {actual}; '
                          'give a size to crop and resize them')
     stacked = torch.from_numpy(np.stack(pictures))
     return stacked.permute(0, 3, 1, 2).contiguous()
@@ -192,20 +192,20 @@ def _folder(path:str, train:bool, size:int|None) -> tuple[Tensor, Tensor|None, i
     def label(file): return file.relative_to(root).parts[0]
     classes = sorted({label(f) for f in files}) if all_in_folders else []
     in_split = _in_split(len(files), train)
-    chosen = [f for f, wanted in zip(files, in_split) if wanted]
-    bar = tqdm(chosen, desc='pictures', disable=len(chosen) < 2000)
+    split_files = [f for f, selected in zip(files, in_split) if selected]
+    bar = tqdm(split_files, desc='pictures', disable=len(split_files) < 2000)
     images = _stack_squares(path, [_picture(f, mode, size) for f in bar])
     if not classes: return images, None, 0
-    labels = torch.tensor([classes.index(label(f)) for f in chosen])
+    labels = torch.tensor([classes.index(label(f)) for f in split_files])
     return images, labels, len(classes)
 
 # %% ../../nbs/data/01_images.ipynb #cb6577c8
 def _check_archive(file:Path, images:np.ndarray|None, labels:np.ndarray|None):
     "Raise ValueError for arrays that are no pictures, or labels that do not fit."
     if images is None or images.dtype != np.uint8 or images.ndim not in (3, 4):
-        found = 'none' if images is None else f'{images.dtype} {images.shape}'
+        actual = 'none' if images is None else f'{images.dtype} {images.shape}'
         expected = 'expected uint8 `images` of shape (N, H, W) or (N, H, W, C)'
-        raise ValueError(f'npz:{file}: {expected}, got {found}')
+        raise ValueError(f'npz:{file}: {expected}, got {actual}')
     if labels is not None and labels.shape != images.shape[:1]:
         raise ValueError(f'npz:{file}: {len(images)} images, but labels of shape {labels.shape}')
 

@@ -77,12 +77,12 @@ def photo_files(source:str, # 'photos' or 'folder:PATH'
     if kind != 'folder' or not path: choose('photos', source, ['photos', 'folder:PATH'])
     files = _distinct_files(Path(path).expanduser())
     if split == 'all': return files
-    wanted = split == 'test'
-    chosen = [file for i, file in enumerate(files) if (i % 10 == 9) == wanted]
-    if not chosen:
+    for_testing = split == 'test'
+    split_files = [file for i, file in enumerate(files) if (i % 10 == 9) == for_testing]
+    if not split_files:
         problem = f'{len(files)} photos are too few to keep a tenth of them for testing'
         raise ValueError(f"{source}: {problem}: use split='all'")
-    return chosen
+    return split_files
 
 # %% ../../nbs/data/03_photos.ipynb #8dc22f69
 def _starts(length:int, side:int) -> list[int]:
