@@ -37,7 +37,7 @@ demo: $(READY)
 	@echo "5/5 the comparison"
 	@$(PAPERMILL) $(NBS)/images/compare.ipynb $(DEMO)/compare_backbones.ipynb -p records $(DEMO) -p judge $(DEMO)/judge/judge.safetensors -p out $(DEMO)/verdict
 	@python -W ignore -m nbconvert --log-level ERROR --to html $(DEMO)/compare_backbones.ipynb
-	@python tools/verdict.py $(DEMO)/verdict/run.json
+	@mambaflow_verdict $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
 
 fields: $(READY)
@@ -76,7 +76,7 @@ test-docs: $(VENV)/.docs
 	python tests/docs/test_docs.py
 
 stepper: $(READY)
-	@python tools/stepper_page.py $(PAGE) outputs/judge_mnist/judge.safetensors $(WEIGHTS)
+	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judge_mnist/judge.safetensors $(WEIGHTS)
 
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper

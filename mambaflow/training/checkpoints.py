@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'PREFIXES', 'WRAPPERS', 'CheckpointError', 'find_checkpoints', 'canonical_names', 'load_weights',
-           'load_into', 'save_model', 'read_config', 'load_model']
+           'load_into', 'follow_umask', 'save_model', 'read_config', 'load_model']
 
 # %% ../../nbs/training/01_checkpoints.ipynb #86437196
-import difflib, json, os, pickletools, re, time, warnings, zipfile
+import difflib, json, os, pickletools, re, stat, time, uuid, warnings, zipfile
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, NamedTuple
@@ -349,6 +349,14 @@ def _stored(name:str,               # for the message
     return out
 
 # %% ../../nbs/training/01_checkpoints.ipynb #ec072b3a
+def follow_umask(file:Path): # exists
+    "Give a file the permissions of any new file; safetensors lets only its owner read it."
+    probe = file.with_name(f'.tmp-{uuid.uuid4().hex[:8]}-probe')
+    probe.touch()
+    file.chmod(stat.S_IMODE(probe.stat().st_mode))
+    probe.unlink()
+
+# %% ../../nbs/training/01_checkpoints.ipynb #e88cf63f
 def save_model(path:str|Path,                # ends in .safetensors
                model:nn.Module,              # its parameters and buffers are saved; wrappers are looked through
                config:Config,                # its `build()` makes such a model
@@ -362,7 +370,9 @@ def save_model(path:str|Path,                # ends in .safetensors
     try: header = {'format': 'pt', 'config': json.dumps(config.to_dict()), 'metadata': json.dumps(metadata)}
     except TypeError as e: raise CheckpointError(f'{path}: configuration and metadata must be plain values: {e}') from None
     state = {_INNER.sub('', k): _stored(k, v, dtype) for k, v in _unwrap(model).state_dict().items()}
-    with atomic_path(path) as tmp: save_file(state, tmp, header)
+    with atomic_path(path) as tmp:
+        save_file(state, tmp, header)
+        follow_umask(tmp)
     return path
 
 # %% ../../nbs/training/01_checkpoints.ipynb #3426bc2a
