@@ -76,7 +76,7 @@ test-docs: $(VENV)/.docs
 	python tests/docs/test_docs.py
 
 stepper: $(READY)
-	@python tools/stepper_page.py $(PAGE) outputs/judge_mnist/judge.safetensors $(WEIGHTS)
+	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judge_mnist/judge.safetensors $(WEIGHTS)
 
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper

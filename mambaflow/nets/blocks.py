@@ -19,27 +19,30 @@ def modulate(x:Tensor,     # (B, L, d)
     "Scale by 1 + `scale` and shift, the same for every token."
     return x * (1 + scale[:, None]) + shift[:, None]
 
-# %% ../../nbs/nets/04_blocks.ipynb #c3e79c7a
-def adaln_residual(x:Tensor,              # (B, L, d)
-                   modulation:Tensor|None, # (B, 3 d) shift, scale and gate; None: a plain residual
-                   norm:nn.Module,        # layer norm over d
-                   inner:nn.Module,       # (B, L, d), ... -> (B, L, d)
-                   post_norm:bool=False,  # normalise the sum instead of the input of `inner`
-                   *args, **kwargs        # passed on to `inner`
-                  ) -> Tensor:            # (B, L, d)
-    "A residual whose norm is shifted and scaled, and whose branch is gated, by the condition."
+# %% ../../nbs/nets/04_blocks.ipynb #65381075
+def adaln_residual(x:Tensor,               # (B, L, d)
+                   modulation:Tensor|None, # (B, 3 d): shift, scale, gate; None: a plain residual
+                   norm:nn.Module,         # layer norm over d
+                   inner:nn.Module,        # (B, L, d), ... -> (B, L, d)
+                   post_norm:bool=False,   # normalise the sum instead of the input of `inner`
+                   *args, **kwargs         # passed on to `inner`
+                  ) -> Tensor:             # (B, L, d)
+    "A residual whose norm the condition shifts and scales, and whose branch it gates."
     if modulation is None:
         if post_norm: return norm(x + inner(x, *args, **kwargs))
         return x + inner(norm(x), *args, **kwargs)
-    shift, scale, gate = modulation.chunk(3, -1)
+    shift, scale, gate = modulation.chunk(3, -1)        # (B, d) each
     gate = gate[:, None]
-    if post_norm: return modulate(norm(x + gate * inner(x, *args, **kwargs)), shift, scale)
-    return x + gate * inner(modulate(norm(x), shift, scale), *args, **kwargs)
+    if post_norm:
+        total = x + gate * inner(x, *args, **kwargs)
+        return modulate(norm(total), shift, scale)
+    h = modulate(norm(x), shift, scale)
+    return x + gate * inner(h, *args, **kwargs)
 
-# %% ../../nbs/nets/04_blocks.ipynb #65381075
+# %% ../../nbs/nets/04_blocks.ipynb #03c419d3
 def zero_linear(d_in:int,       # features in
                 d_out:int       # features out
-               ) -> nn.Linear:  # answers 0 until it is trained
+               ) -> nn.Linear:  # returns 0 until it is trained
     "A linear map that starts at zero."
     linear = nn.Linear(d_in, d_out)
     nn.init.zeros_(linear.weight)
@@ -48,7 +51,7 @@ def zero_linear(d_in:int,       # features in
 
 # %% ../../nbs/nets/04_blocks.ipynb #dd52fd6e
 def _layer_norm(width:int, adaptive:bool) -> nn.LayerNorm:
-    "A layer norm with weights of its own, unless the condition gives them."
+    "A layer norm, with weights of its own unless the condition gives them."
     return nn.LayerNorm(width, elementwise_affine=not adaptive, eps=1e-6)
 
 # %% ../../nbs/nets/04_blocks.ipynb #564ca6c4
@@ -57,7 +60,7 @@ class AdaLNBranch(nn.Module):
     def __init__(self, inner:nn.Module,     # (B, L, d), ... -> (B, L, d)
                  width:int,                 # d
                  cond_width:int,            # width of the condition c
-                 adaptive:bool=True,        # False: a plain residual, which ignores c
+                 adaptive:bool=True,        # False: a plain residual, independent of c
                  post_norm:bool=False):     # normalise the sum instead of the input of `inner`
         super().__init__()
         self.post_norm = post_norm
@@ -82,17 +85,18 @@ def mlp(width:int,       # d
 
 # %% ../../nbs/nets/04_blocks.ipynb #69e705e0
 class Block(nn.Module):
-    "A stack of adaptive residuals, a mixer and perhaps an MLP, with one projection of the condition."
+    "A stack of adaptive residuals, a mixer and perhaps an MLP, with one map of the condition."
     def __init__(self, mixer:nn.Module,     # (B, L, d) -> (B, L, d)
                  width:int,                 # d
                  cond_width:int,            # width of the condition c
                  mlp_width:int=0,           # hidden width of the MLP; 0 leaves it out
-                 adaptive:bool=True,        # False: plain residuals, which ignore c
+                 adaptive:bool=True,        # False: plain residuals, independent of c
                  post_norm:bool=False):     # normalise the sum instead of the input of a branch
         super().__init__()
-        self.post_norm = post_norm
-        branches = [mixer, mlp(width, mlp_width)] if mlp_width else [mixer]
+        branches = [mixer]
+        if mlp_width: branches.append(mlp(width, mlp_width))
         n = len(branches)
+        self.post_norm = post_norm
         self.branches = nn.ModuleList(branches)
         self.norms = nn.ModuleList(_layer_norm(width, adaptive) for _ in branches)
         self.ada = zero_linear(cond_width, 3 * width * n) if adaptive else None
@@ -102,6 +106,6 @@ class Block(nn.Module):
                ) -> Tensor:     # (B, L, d)
         n = len(self.branches)
         modulations = [None] * n if self.ada is None else self.ada(F.silu(c)).chunk(n, -1)
-        for inner, norm, m in zip(self.branches, self.norms, modulations):
-            x = adaln_residual(x, m, norm, inner, self.post_norm)
+        for inner, norm, modulation in zip(self.branches, self.norms, modulations):
+            x = adaln_residual(x, modulation, norm, inner, self.post_norm)
         return x

@@ -15,59 +15,70 @@ from ..config import choose
 from ..ssm.scan import bounded_A, selective_scan
 from ..ssm.ssd import ssd_joined
 
-# %% ../../nbs/nets/03_mamba.ipynb #380fe1e9
-def _kernels():
-    "The Triton kernels of the convolution and of Mamba-2 without its projections, or None where they do not import."
-    try:
-        from mambaflow.ssm.gpu.conv import conv_silu_triton as conv
-        from mambaflow.ssm.gpu.mamba2 import mamba2_inner_triton as mamba2
-    except ImportError: conv = mamba2 = None
-    return conv, mamba2
-
 # %% ../../nbs/nets/03_mamba.ipynb #adfca6ee
+def _conv_kernel():
+    "The Triton kernel of the convolution, or None where it does not import."
+    try: from mambaflow.ssm.gpu.conv import conv_silu_triton
+    except ImportError: return None
+    return conv_silu_triton
+
+# %% ../../nbs/nets/03_mamba.ipynb #88e8712e
 def causal_conv_silu(x:Tensor,          # (B, L, E)
                      weight:Tensor,     # (E, 1, K), as in `nn.Conv1d`
                      bias:Tensor,       # (E,)
                      reverse:bool=False # from the last token to the first
                     ) -> Tensor:        # (B, L, E) in the dtype of x
-    "Causal depthwise convolution and SiLU, in float32 for half precision. Raises ValueError for a weight that does not fit."
-    if weight.shape[:2] != (x.shape[2], 1): raise ValueError(f'causal_conv_silu: weight has shape {tuple(weight.shape)}, expected ({x.shape[2]}, 1, taps)')
-    if x.is_cuda and x.dtype != torch.float64 and weight.shape[2] <= 4 and (kernel := _kernels()[0]): return kernel(x, weight, bias, reverse)
-    K, L = weight.shape[2], x.shape[1]
-    x32 = F.pad(x if x.dtype == torch.float64 else x.float(), (0, 0, 0, K - 1) if reverse else (0, 0, K - 1, 0))   # (B, L+K-1, E)
-    y = bias.to(x32.dtype)
-    for k in range(K): y = torch.addcmul(y, x32[:, k:k+L], weight[:, 0, K - 1 - k if reverse else k].to(x32.dtype))
+    """Causal depthwise convolution and SiLU, in float32 for half precision.
+    Raises ValueError for a weight that does not fit."""
+    _, L, E = x.shape
+    K = weight.shape[2]
+    if weight.shape[:2] != (E, 1):
+        raise ValueError(f'causal_conv_silu: weight has shape {tuple(weight.shape)}, '
+                         f'expected ({E}, 1, taps)')
+    double = x.dtype == torch.float64
+    if x.is_cuda and not double and K <= 4 and (kernel := _conv_kernel()):
+        return kernel(x, weight, bias, reverse)
+    before, after = (0, K - 1) if reverse else (K - 1, 0)
+    padded = F.pad(x if double else x.float(), (0, 0, before, after))   # (B, L+K-1, E)
+    y = bias.to(padded.dtype)
+    for k in range(K):
+        tap = weight[:, 0, K - 1 - k if reverse else k]
+        y = torch.addcmul(y, padded[:, k:k+L], tap.to(padded.dtype))
     return F.silu(y).to(x.dtype)
 
-# %% ../../nbs/nets/03_mamba.ipynb #1ff48025
+# %% ../../nbs/nets/03_mamba.ipynb #e4228ff3
 def step_bias(channels:int,         # E
               dt_min:float=1e-3,    # smallest initial step
               dt_max:float=1e-1,    # largest initial step
              ) -> Tensor:           # (E,) bias whose softplus is the step
-    "Initial bias of the step projection: the inverse softplus of log-uniform steps (Gu and Dao 2023, section 3.6)."
-    dt = torch.exp(torch.rand(channels) * (math.log(dt_max) - math.log(dt_min)) + math.log(dt_min)).clamp(min=1e-4)
-    return dt + torch.log(-torch.expm1(-dt))
+    "Inverse softplus of log-uniform steps (Gu and Dao 2023, section 3.6)."
+    low, high = math.log(dt_min), math.log(dt_max)
+    log_dt = torch.rand(channels) * (high - low) + low
+    dt = log_dt.exp().clamp(min=1e-4)
+    below_one = -torch.expm1(-dt)             # 1 - exp(-dt)
+    return dt + below_one.log()
 
-# %% ../../nbs/nets/03_mamba.ipynb #805f24a5
+# %% ../../nbs/nets/03_mamba.ipynb #4844226f
 class Mamba(nn.Module):
     "Selective state-space mixer (Gu and Dao 2023), parameters named as in `mamba_ssm.Mamba`."
     def __init__(self, d_model:int,              # d
                  d_state:int=16,                 # N
-                 d_conv:int=4,                   # taps of the causal convolution; 1 leaves it out
+                 d_conv:int=4,                   # taps of the convolution; 1 does not mix tokens
                  expand:int=2,                   # E = expand * d
                  discretization:str='mamba',     # 'mamba' or 'zoh', see `selective_scan`
                  backend:str='auto'):            # implementation of the scan
         super().__init__()
         E = expand * d_model
+        R = math.ceil(d_model / 16)
         self.d_state = d_state
-        self.dt_rank = math.ceil(d_model / 16)
+        self.dt_rank = R
         self.discretization = choose('discretization', discretization, ['mamba', 'zoh'])
         self.backend = backend
         self.in_proj = nn.Linear(d_model, 2 * E, bias=False)
         self.conv1d = nn.Conv1d(E, E, d_conv, groups=E, padding=d_conv - 1)
-        self.x_proj = nn.Linear(E, self.dt_rank + 2 * d_state, bias=False)
-        self.dt_proj = nn.Linear(self.dt_rank, E)
-        nn.init.uniform_(self.dt_proj.weight, -self.dt_rank**-0.5, self.dt_rank**-0.5)
+        self.x_proj = nn.Linear(E, R + 2 * d_state, bias=False)
+        self.dt_proj = nn.Linear(R, E)
+        nn.init.uniform_(self.dt_proj.weight, -R**-0.5, R**-0.5)
         with torch.no_grad(): self.dt_proj.bias.copy_(step_bias(E))
         rates = torch.arange(1., d_state + 1)                       # A = -1 ... -N, S4D-real
         self.A_log = nn.Parameter(rates.log().repeat(E, 1))
@@ -77,15 +88,18 @@ class Mamba(nn.Module):
     def A(self) -> Tensor: # (E, N), negative
         "The decay rates; bounded away from zero and infinity under zero-order hold."
         A_log = self.A_log.float()
-        return bounded_A(A_log) if self.discretization == 'zoh' else -A_log.exp()
+        if self.discretization == 'zoh': return bounded_A(A_log)
+        return -A_log.exp()
 
-    def scaled_dt(self, dt:Tensor,       # (B, L, E) before the bias
+    def scaled_dt(self, dt:Tensor,       # (B, L, E) before bias and softplus
                   dt_scale:Tensor        # (B, L)
                  ) -> Tensor:            # (B, L, E), at least 0
         "The learned step times the given scale, in at least float32 until the end."
         exact = torch.promote_types(self.A_log.dtype, torch.float32)
-        learned = F.softplus(dt.to(exact) + self.dt_proj.bias.to(exact))
-        return (dt_scale[..., None].to(exact) * learned).to(dt.dtype)
+        raw = dt.to(exact) + self.dt_proj.bias.to(exact)
+        scale = dt_scale[..., None].to(exact)
+        scaled = scale * F.softplus(raw)
+        return scaled.to(dt.dtype)
 
     def forward(self, x:Tensor,                 # (B, L, d)
                 dt_scale:Tensor|None=None,      # (B, L), at least 0, multiplies the learned step
@@ -94,38 +108,57 @@ class Mamba(nn.Module):
         if dt_scale is not None and dt_scale.shape != x.shape[:2]:
             raise ValueError(f'Mamba: dt_scale has shape {tuple(dt_scale.shape)}, '
                              f'expected {tuple(x.shape[:2])}, one number for each token')
-        u, z = self.in_proj(x).chunk(2, -1)                                     # (B, L, E) each
-        u = causal_conv_silu(u, self.conv1d.weight, self.conv1d.bias, reverse)  # (B, L, E)
-        sizes = [self.dt_rank, self.d_state, self.d_state]
-        dt, B, C = self.x_proj(u).split(sizes, -1)                              # (B, L, R), twice (B, L, N)
-        dt = F.linear(dt, self.dt_proj.weight)                                  # (B, L, E)
-        if dt_scale is None: how = dict(delta_bias=self.dt_proj.bias.float(), delta_softplus=True)
-        else: dt, how = self.scaled_dt(dt, dt_scale), {}                        # bias and softplus are in it
-        u, dt, B, C, z = (a.mT for a in (u, dt, B, C, z))                       # views: channels stay innermost
-        y = selective_scan(u, dt, self.A(), B, C, self.D.float(), z=z, reverse=reverse,
-                           discretization=self.discretization, backend=self.backend, **how)
+        N, conv = self.d_state, self.conv1d
+        u, z = self.in_proj(x).chunk(2, -1)                             # (B, L, E) each
+        u = causal_conv_silu(u, conv.weight, conv.bias, reverse)        # (B, L, E)
+        dt, B, C = self.x_proj(u).split([self.dt_rank, N, N], -1)       # (B, L, R), (B, L, N) twice
+        dt = F.linear(dt, self.dt_proj.weight)                          # (B, L, E)
+        if dt_scale is None:                                            # the scan completes the step
+            rest = dict(delta_bias=self.dt_proj.bias.float(), delta_softplus=True)
+        else:
+            dt = self.scaled_dt(dt, dt_scale)
+            rest = {}
+        u, dt, B, C, z = (a.mT for a in (u, dt, B, C, z))               # views: channels innermost
+        y = selective_scan(u, dt, self.A(), B, C, self.D.float(), z=z,
+                           discretization=self.discretization,
+                           reverse=reverse, backend=self.backend, **rest)
         return self.out_proj(y.mT)
 
-# %% ../../nbs/nets/03_mamba.ipynb #a0daf4c1
+# %% ../../nbs/nets/03_mamba.ipynb #6ae29d05
 class GatedRMSNorm(nn.Module):
-    "Gate by silu(z), then divide by the root mean square of each group of channels (Zhang and Sennrich 2019; Dao and Gu 2024)."
+    """Gate by silu(z), then divide by the root mean square of each group of channels
+    (Zhang and Sennrich 2019; Dao and Gu 2024)."""
     def __init__(self, channels:int,    # E
                  groups:int=1,          # normalised apart
                  eps:float=1e-5):       # added to the mean square
         super().__init__()
-        self.groups, self.eps, self.weight = groups, eps, nn.Parameter(torch.ones(channels))
+        self.groups = groups
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
 
     def forward(self, y:Tensor, # (..., E)
                 z:Tensor        # (..., E)
                ) -> Tensor:     # (..., E) in the dtype of y
-        dtype = torch.float64 if y.dtype == torch.float64 else torch.float32
-        h = (y.to(dtype) * F.silu(z.to(dtype))).unflatten(-1, (self.groups, -1))                   # (..., G, E/G)
-        h = h * torch.rsqrt(h.square().mean(-1, keepdim=True) + self.eps)
-        return (h.flatten(-2) * self.weight).to(y.dtype)
+        exact = torch.promote_types(y.dtype, torch.float32)
+        gate = F.silu(z.to(exact))
+        h = y.to(exact) * gate
+        h = h.unflatten(-1, (self.groups, -1))              # (..., G, E/G)
+        mean_square = h.square().mean(-1, keepdim=True)
+        h = h * torch.rsqrt(mean_square + self.eps)
+        h = h.flatten(-2) * self.weight
+        return h.to(y.dtype)
 
-# %% ../../nbs/nets/03_mamba.ipynb #a6b9db96
+# %% ../../nbs/nets/03_mamba.ipynb #460e462d
+def _mamba2_kernel():
+    "The Triton kernel of Mamba-2 between its projections, or None where it does not import."
+    try: from mambaflow.ssm.gpu.mamba2 import mamba2_inner_triton
+    except ImportError: return None
+    return mamba2_inner_triton
+
+# %% ../../nbs/nets/03_mamba.ipynb #3c715203
 class Mamba2(nn.Module):
-    "State-space duality mixer (Dao and Gu 2024), parameters named as in `mamba_ssm.Mamba2`. Raises ValueError for heads that do not fit."
+    """State-space duality mixer (Dao and Gu 2024), parameters named as in `mamba_ssm.Mamba2`.
+    Raises ValueError for heads that do not fit."""
     def __init__(self, d_model:int,                   # d
                  d_state:int=128,                     # N
                  d_conv:int=4,                        # taps of the causal convolution
@@ -133,43 +166,71 @@ class Mamba2(nn.Module):
                  headdim:int=64,                      # P, must divide E
                  ngroups:int=1,                       # G, must divide the number of heads
                  A_init_range:tuple=(1, 16),          # the decay rates -A start uniformly in here
-                 dt_min:float=1e-3, dt_max:float=.1,  # the steps start log-uniformly in here
-                 backend:str='auto'):                 # which form of `ssd` computes it
+                 dt_min:float=1e-3,                   # the steps start log-uniformly above this
+                 dt_max:float=.1,                     # and below this
+                 backend:str='auto'):                 # implementation of `ssd`
         super().__init__()
         E = expand * d_model
-        if E % headdim: raise ValueError(f'headdim must divide the inner channels: headdim {headdim} does not divide d_inner {E} (expand {expand} * width {d_model})')
-        self.heads, self.headdim, self.groups, self.d_state, self.backend = E // headdim, headdim, ngroups, d_state, backend
-        if self.heads % ngroups: raise ValueError(f'ngroups must divide the number of heads: {ngroups} groups do not divide {self.heads} heads')
-        mixed = E + 2 * ngroups * d_state                                             # x, B and C go through the convolution together
-        self.in_proj = nn.Linear(d_model, E + mixed + self.heads, bias=False)
+        if E % headdim:
+            raise ValueError(f'headdim must divide the inner channels: headdim {headdim} does not '
+                             f'divide d_inner {E} (expand {expand} * width {d_model})')
+        H = E // headdim
+        if H % ngroups:
+            raise ValueError('ngroups must divide the number of heads: '
+                             f'{ngroups} groups do not divide {H} heads')
+        self.heads = H
+        self.headdim = headdim
+        self.groups = ngroups
+        self.d_state = d_state
+        self.backend = backend
+        mixed = E + 2 * ngroups * d_state           # x, B and C share the convolution
+        self.in_proj = nn.Linear(d_model, E + mixed + H, bias=False)
         self.conv1d = nn.Conv1d(mixed, mixed, d_conv, groups=mixed, padding=d_conv - 1)
-        self.dt_bias = nn.Parameter(step_bias(self.heads, dt_min, dt_max))
-        self.A_log = nn.Parameter(torch.empty(self.heads).uniform_(*A_init_range).log())
-        self.D = nn.Parameter(torch.ones(self.heads))
+        self.dt_bias = nn.Parameter(step_bias(H, dt_min, dt_max))
+        rates = torch.empty(H).uniform_(*A_init_range)
+        self.A_log = nn.Parameter(rates.log())
+        self.D = nn.Parameter(torch.ones(H))
         self.norm = GatedRMSNorm(E, ngroups)
         self.out_proj = nn.Linear(E, d_model, bias=False)
+
+    def A(self) -> Tensor: # (H,), negative, in no half precision
+        "The decay rates."
+        exact = torch.promote_types(self.A_log.dtype, torch.float32)
+        return -self.A_log.to(exact).exp()
 
     def forward(self, x:Tensor,         # (B, L, d)
                 reverse:bool=False      # read from the last token to the first
                ) -> Tensor:             # (B, L, d)
-        rows = self.in_proj.weight.shape[0]
-        h = F.linear(x, F.pad(self.in_proj.weight, (0, 0, 0, -rows % 16)))            # (B, L, rows rounded up)
-        return self.out_proj(self.between(h, reverse))
+        weight = self.in_proj.weight
+        rows = weight.shape[0]
+        padded = F.pad(weight, (0, 0, 0, -rows % 16))
+        h = F.linear(x, padded)                         # (B, L, rows rounded up)
+        y = self.between(h, reverse)
+        return self.out_proj(y)
 
-    def between(self, h:Tensor,         # (B, L, at least 2 E + 2 G N + H): z, then x, B and C, then the steps
+    def between(self, h:Tensor,         # (B, L, 2 E + 2 G N + H or more): z, x, B, C, then dt
                 reverse:bool=False      # read from the last token to the first
                ) -> Tensor:             # (B, L, E)
         "What happens between the two projections: on a GPU in one operator."
-        E, GN, N = self.norm.weight.numel(), self.groups * self.d_state, self.d_state
-        A = -self.A_log.to(torch.promote_types(self.A_log.dtype, torch.float32)).exp()                          # (H,), no half precision
-        fits = h.is_cuda and h.dtype != torch.float64 and self.backend == 'auto' and self.conv1d.weight.shape[2] <= 4 and max(self.headdim, N) <= 128
-        if fits and (kernel := _kernels()[1]):
+        N, G, A = self.d_state, self.groups, self.A()
+        conv, norm = self.conv1d, self.norm
+        if self._fits_kernel(h) and (kernel := _mamba2_kernel()):
             with torch.autocast(h.device.type, enabled=False):
-                return kernel(h, self.conv1d.weight, self.conv1d.bias, A, self.D, self.dt_bias, self.norm.weight, N, self.groups, self.norm.eps, reverse)
-        z, xbc, dt = h[..., :2 * E + 2 * GN + self.heads].split([E, E + 2 * GN, self.heads], -1)
-        xbc = causal_conv_silu(xbc, self.conv1d.weight, self.conv1d.bias, reverse)                              # (B, L, E + 2 G N)
-        y = ssd_joined(xbc, dt, A, N, self.groups, D=self.D, dt_bias=self.dt_bias, dt_softplus=True, reverse=reverse, backend=self.backend)
-        return self.norm(y.flatten(2), z)
+                return kernel(h, conv.weight, conv.bias, A, self.D, self.dt_bias,
+                              norm.weight, N, G, norm.eps, reverse)
+        mixed = conv.weight.shape[0]
+        E = mixed - 2 * G * N
+        z, xbc, dt = h[..., :E + mixed + self.heads].split([E, mixed, self.heads], -1)
+        xbc = causal_conv_silu(xbc, conv.weight, conv.bias, reverse)        # (B, L, E + 2 G N)
+        y = ssd_joined(xbc, dt, A, N, G, D=self.D, dt_bias=self.dt_bias, dt_softplus=True,
+                       reverse=reverse, backend=self.backend)               # (B, L, H, P)
+        return norm(y.flatten(2), z)
+
+    def _fits_kernel(self, h:Tensor) -> bool:
+        "Whether the Triton kernel has these sizes and this dtype."
+        if not h.is_cuda or h.dtype == torch.float64 or self.backend != 'auto': return False
+        taps = self.conv1d.weight.shape[2]
+        return taps <= 4 and max(self.headdim, self.d_state) <= 128
 
 # %% ../../nbs/nets/03_mamba.ipynb #41c4ae56
 class Bidirectional(nn.Module):
@@ -177,7 +238,8 @@ class Bidirectional(nn.Module):
     def __init__(self, forward_mixer:nn.Module,   # reads first to last
                  backward_mixer:nn.Module):       # reads last to first
         super().__init__()
-        self.fwd, self.bwd = forward_mixer, backward_mixer
+        self.fwd = forward_mixer
+        self.bwd = backward_mixer
 
     def forward(self, x:Tensor # (B, L, d)
                ) -> Tensor:    # (B, L, d)
