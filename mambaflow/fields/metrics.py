@@ -19,7 +19,8 @@ def _check(x:Tensor, truth:Tensor|None=None):
     "Raise ValueError unless these are finite fields of one shape."
     if x.ndim != 4: raise ValueError(f'fields must be (B, C, H, W), got {tuple(x.shape)}')
     if truth is not None and truth.shape != x.shape:
-        raise ValueError(f'field {tuple(x.shape)} and truth {tuple(truth.shape)} must have one shape')
+        raise ValueError(f'field {tuple(x.shape)} and truth {tuple(truth.shape)} '
+                         'must have one shape')
     for v in (x, truth):
         if v is not None and not v.isfinite().all():
             raise ValueError('fields must be finite, some values are NaN or infinite')
@@ -53,13 +54,14 @@ def _window_mean(x:Tensor, line:Tensor) -> Tensor: # (B, C, H', W')
 # %% ../../nbs/fields/03_metrics.ipynb #808744cf
 def ssim(x:Tensor,           # (B, C, H, W) in [-1, 1]
          truth:Tensor,       # the same shape
-         window:str='uniform' # 'uniform' (scikit-image's default, 7 pixels) or 'gaussian' (the paper's, 11 pixels)
+         window:str='uniform' # one of `WINDOWS`: scikit-image's default, or the paper's 'gaussian'
         ) -> Tensor:         # (B,) at most 1
-    "Structural similarity (Wang et al. 2004, equation 13). Raises ValueError for fields smaller than the window."
+    "Structural similarity (Wang et al. 2004, eq. 13). Raises ValueError for fields below the window."
     _check(x, truth)
     size = WINDOWS[choose('window', window, WINDOWS)]
     if min(x.shape[2:]) < size:
-        raise ValueError(f'the {window} window needs fields of at least {size} pixels, got {tuple(x.shape[2:])}')
+        raise ValueError(f'the {window} window needs fields of at least {size} pixels, '
+                         f'got {tuple(x.shape[2:])}')
     line = _ssim_line(window, x.device)
     unbiased = size**2 / (size**2 - 1) if window == 'uniform' else 1.
     def mean(v): return _window_mean(v, line)
@@ -99,12 +101,13 @@ def _outside_neighbours(x:Tensor) -> Tensor: # (B, C, H, W)
     return x - x.clamp(others.amin(-1), others.amax(-1))
 
 def speckle(x:Tensor,               # (B, C, H, W) at least 5 pixels a side
-            reference:Tensor|None=None # the truth, the same shape; without it the field after a 5x5 median
+            reference:Tensor|None=None # the truth; without it the field after a 5x5 median
            ) -> Tensor:             # (B,) in units of the values, 0 or more
-    "Strength of the independent noise that would stand out of the flatter half of the field as much as its single pixels do."
+    "Strength of independent noise that stands out of the flatter half as much as single pixels do."
     _check(x, reference)
     if min(x.shape[2:]) < 5:
-        raise ValueError(f'speckle needs fields of at least 5 pixels a side, got {tuple(x.shape[2:])}')
+        raise ValueError('speckle needs fields of at least 5 pixels a side, '
+                         f'got {tuple(x.shape[2:])}')
     if reference is None: reference = _around(x, 2).median(-1).values
     inside = (..., slice(1, -1), slice(1, -1))      # a border pixel has no eight neighbours
     flat = _flatter_half(reference)[inside]
@@ -130,8 +133,8 @@ def grid_artefact(x:Tensor,       # (B, C, H, W), sides a multiple of `lattice`
     Raises ValueError where a cell has only one pixel, or no whole number of them."""
     _check(x)
     if any(n % lattice or n < 2 * lattice for n in x.shape[2:]):
-        raise ValueError(f'a {lattice}x{lattice} lattice can only show in fields of 2, 3, ... times {lattice} '
-                         f'pixels a side, got {tuple(x.shape[2:])}')
+        raise ValueError(f'a {lattice}x{lattice} lattice can only show in fields of 2, 3, ... '
+                         f'times {lattice} pixels a side, got {tuple(x.shape[2:])}')
     across, whole_across = _steps_by_place(x, lattice)
     down, whole_down = _steps_by_place(x.transpose(2, 3), lattice)
     between, whole = across + down, whole_across + whole_down
@@ -143,7 +146,8 @@ def grid_artefact(x:Tensor,       # (B, C, H, W), sides a multiple of `lattice`
 def _lpips_missing() -> str: # empty when nothing is
     "Why there is no LPIPS on this machine."
     from torchvision.models import AlexNet_Weights
-    if importlib.util.find_spec('lpips') is None: return 'no LPIPS: the package lpips is not installed'
+    if importlib.util.find_spec('lpips') is None:
+        return 'no LPIPS: the package lpips is not installed'
     name = Path(AlexNet_Weights.IMAGENET1K_V1.url).name
     weights = Path(torch.hub.get_dir())/'checkpoints'/name
     return '' if weights.is_file() else f'no LPIPS: the weights of AlexNet are not at {weights}'
@@ -167,15 +171,19 @@ def field_scores(x:Tensor,              # (B, C, H, W) reconstructed fields; cla
                  lattice:int=32,        # the grid that was trained on
                  lpips:Callable|None=None, # from `load_lpips`
                  window:str='uniform'   # see `ssim`
-                ) -> dict[str, float|None]: # means over the fields, and the standard error of the PSNR
-    "PSNR, SSIM, LPIPS, speckle and grid artefact of fields against their truth."
+                ) -> dict[str, float|None]: # means over the fields
+    "PSNR and its standard error, SSIM, LPIPS, speckle and grid artefact of fields against their truth."
     x = x.clamp(-1, 1)
     shows_lattice = all(n % lattice == 0 and n >= 2 * lattice for n in x.shape[2:])
     decibels = psnr(x, truth)
     standard_error = decibels.std() / len(x)**.5 if len(x) > 1 else None
-    scores = {'psnr': decibels.mean(), 'psnr_se': standard_error, 'ssim': ssim(x, truth, window).mean(),
+    def artefact(v): return grid_artefact(v, lattice).mean() if shows_lattice else None
+    scores = {'psnr': decibels.mean(),
+              'psnr_se': standard_error,
+              'ssim': ssim(x, truth, window).mean(),
               'lpips': None if lpips is None else lpips(x, truth).mean(),
-              'speckle': speckle(x, truth).mean(), 'speckle_truth': speckle(truth, truth).mean(),
-              'grid_artefact': grid_artefact(x, lattice).mean() if shows_lattice else None,
-              'grid_artefact_truth': grid_artefact(truth, lattice).mean() if shows_lattice else None}
+              'speckle': speckle(x, truth).mean(),
+              'speckle_truth': speckle(truth, truth).mean(),
+              'grid_artefact': artefact(x),
+              'grid_artefact_truth': artefact(truth)}
     return {name: None if v is None else v.item() for name, v in scores.items()}
