@@ -47,7 +47,7 @@ fields: $(READY)
 	@echo "2/2 the same pixels asked at 32, 64 and 96 a side, beside classical interpolation"
 	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/fields/every_scale.ipynb $(FIELDS)/multiscale/multiscale.ipynb -f $(NBS)/plans/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
 	@python -W ignore -m nbconvert --log-level ERROR --to html $(FIELDS)/multiscale/multiscale.ipynb
-	@python tools/fields.py $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
+	@mambaflow_field_summary $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
 	@echo "Read it: $(FIELDS)/multiscale/multiscale.html in a browser, or $(FIELDS)/multiscale/multiscale.ipynb with 'make lab'"
 
 demo fields test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
