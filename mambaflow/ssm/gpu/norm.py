@@ -80,8 +80,8 @@ def _backward_kernel(
         to_y = dy + row[:, None] * stride_dy + g * C + c[None, :]
         tl.store(to_y, (dh * zz * s).to(dy.dtype.element_ty), mask=mask)
         to_z = dz + row[:, None] * stride_dz + g * C + c[None, :]
-        silu_slope = s * (1. + zz * (1. - s))
-        tl.store(to_z, (dh * yy * silu_slope).to(dz.dtype.element_ty), mask=mask)
+        slope = 1. + zz * (1. - s)  # s times it is the derivative of z s
+        tl.store(to_z, (dh * yy * s * slope).to(dz.dtype.element_ty), mask=mask)
     tl.store(sums + (tl.program_id(0) * groups + g) * C + c, total, mask=inside)
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #039cb3dd
