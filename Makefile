@@ -17,40 +17,50 @@ NBS    := nbs/experiments
 WEIGHTS := $(wildcard outputs/conditional/*/half.safetensors)
 PAGE   := outputs/stepper/stepper.html
 export PATH := $(BIN):$(PATH)
-PAPERMILL := python -W ignore -m papermill --no-progress-bar --log-level ERROR
+RUN    := sh tools/papermill.sh
+HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
 .PHONY: demo fields test test-browser test-docs lab docs stepper readme
 
 $(READY): settings.ini setup.py
-	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.10 to 3.12, or say which: make PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --upgrade pip setuptools wheel
-	python -m pip install --quiet --editable '.[dev]'
+	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
+	 "or say which: make PYTHON=..."; exit 1; }
+	@echo "making $(VENV): about 6 GB, some minutes (log: $(VENV)/install.log)"
+	@$(PYTHON) -m venv $(VENV)
+	@{ python -m pip install --upgrade pip setuptools wheel && python -m pip install --editable '.[dev]'; } \
+	 >$(VENV)/install.log 2>&1 || { tail -30 $(VENV)/install.log; exit 1; }
 	@touch $@
 
 demo: $(READY)
-	@mkdir -p $(DEMO)/judge $(addprefix $(DEMO)/,PM HMA PT)
-	@echo "1/5 the judge, and the quality bar from its controls"
-	@$(PAPERMILL) $(NBS)/images/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb -p data digits -p size 16 -p out $(DEMO)/judge
-	@i=2; for b in PM HMA PT; do echo "$$i/5 $$b (a run that was stopped goes on where it was)"; i=$$((i + 1)); \
-	 $(PAPERMILL) $(NBS)/images/train_backbone.ipynb $(DEMO)/$$b/train_backbone.ipynb -f $(NBS)/plans/demo.yaml -p backbone $$b -p out $(DEMO)/$$b || exit 1; done
-	@echo "5/5 the comparison"
-	@$(PAPERMILL) $(NBS)/images/compare.ipynb $(DEMO)/compare_backbones.ipynb -p records $(DEMO) -p judge $(DEMO)/judge/judge.safetensors -p out $(DEMO)/verdict
-	@python -W ignore -m nbconvert --log-level ERROR --to html $(DEMO)/compare_backbones.ipynb
-	@python tools/verdict.py $(DEMO)/verdict/run.json
-	@echo "Read it: $(DEMO)/compare_backbones.html in a browser, or $(DEMO)/compare_backbones.ipynb with 'make lab'"
+	@echo "1/6 the judge, and the quality bar from its controls"
+	@$(RUN) $(NBS)/images/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb \
+	 -p data digits -p size 16 -p out $(DEMO)/judge
+	@i=2; for b in PM HMA PT; do echo "$$i/6 $$b (a run that was stopped goes on where it was)"; i=$$((i + 1)); \
+	 $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$$b/train_backbone.ipynb \
+	 -f $(NBS)/plans/demo.yaml -p backbone $$b -p out $(DEMO)/$$b || exit 1; done
+	@echo "5/6 their training steps, timed in turns"
+	@$(RUN) $(NBS)/images/time_in_turns.ipynb $(DEMO)/timing/time_in_turns.ipynb \
+	 -p records $(DEMO) -p rounds 10 -p steps 10 -p out $(DEMO)/timing
+	@echo "6/6 the comparison"
+	@$(RUN) $(NBS)/images/compare.ipynb $(DEMO)/compare.ipynb -p records $(DEMO) \
+	 -p judge $(DEMO)/judge/judge.safetensors -p timing $(DEMO)/timing/run.json -p out $(DEMO)/verdict
+	@$(HTML) $(DEMO)/compare.ipynb
+	@mambaflow_verdict $(DEMO)/verdict/run.json
+	@echo "Read it: $(DEMO)/compare.html in a browser, or $(DEMO)/compare.ipynb with 'make lab'"
 
 fields: $(READY)
-	@mkdir -p $(FIELDS)/V2 $(FIELDS)/multiscale
 	@echo "1/2 a small V2, from a fifth of the pixels (a run that was stopped goes on where it was)"
-	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/fields/train_field.ipynb $(FIELDS)/V2/train_field.ipynb -f $(NBS)/plans/fields_cpu.yaml -p out $(FIELDS)/V2
-	@echo "2/2 the same pixels asked at 32, 64 and 96 a side, beside classical interpolation"
-	@$(PAPERMILL) --stderr-file /dev/stderr $(NBS)/fields/every_scale.ipynb $(FIELDS)/multiscale/multiscale.ipynb -f $(NBS)/plans/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
-	@python -W ignore -m nbconvert --log-level ERROR --to html $(FIELDS)/multiscale/multiscale.ipynb
-	@python tools/fields.py $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
-	@echo "Read it: $(FIELDS)/multiscale/multiscale.html in a browser, or $(FIELDS)/multiscale/multiscale.ipynb with 'make lab'"
+	@$(RUN) $(NBS)/fields/train_field.ipynb $(FIELDS)/V2/train_field.ipynb \
+	 -f $(NBS)/plans/fields_cpu.yaml -p out $(FIELDS)/V2
+	@echo "2/2 the same observations at 32, 64 and 96 pixels a side, beside classical interpolation"
+	@$(RUN) $(NBS)/fields/every_scale.ipynb $(FIELDS)/multiscale/every_scale.ipynb \
+	 -f $(NBS)/plans/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
+	@$(HTML) $(FIELDS)/multiscale/every_scale.ipynb
+	@mambaflow_field_summary $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
+	@echo "Read it: $(FIELDS)/multiscale/every_scale.html in a browser, or the notebook beside it with 'make lab'"
 
-demo fields test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1   # two threads on busy cores wait for each other and can be many times slower
+# two threads on busy cores wait for each other and can be many times slower
+demo fields test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1
 test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
@@ -61,9 +71,10 @@ test-browser: $(READY)
 	python -m pip install --quiet 'playwright>=1.50' pytest
 	python -m pytest -q tests/browser
 
-lab: export OMP_WAIT_POLICY = passive   # the stepper's threads sleep while they wait, so that a busy browser does not stop them
+# the stepper's threads sleep while they wait, so that a busy browser does not stop them
+lab: export OMP_WAIT_POLICY = passive
 lab: $(READY)
-	jupyter lab --notebook-dir . $(NBS)/play.ipynb
+	jupyter lab $$([ "$$(id -u)" = 0 ] && echo --allow-root) --notebook-dir . $(NBS)/play.ipynb
 
 $(VENV)/.docs: $(READY)
 	python -m pip install --quiet --editable '.[dev,docs]'
@@ -76,7 +87,7 @@ test-docs: $(VENV)/.docs
 	python tests/docs/test_docs.py
 
 stepper: $(READY)
-	@python tools/stepper_page.py $(PAGE) outputs/judge_mnist/judge.safetensors $(WEIGHTS)
+	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judge_mnist/judge.safetensors $(WEIGHTS)
 
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper

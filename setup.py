@@ -15,6 +15,7 @@ setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description
       classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'Natural Language :: English',
                    *(f'Programming Language :: Python :: 3.{minor}' for minor in (10, 11, 12))],
       packages=find_packages(include=['mambaflow', 'mambaflow.*']), include_package_data=True, zip_safe=False,
+      package_data={'mambaflow': ['app/*.css', 'app/*.js', 'app/*.html', 'py.typed']},
       python_requires=f">={cfg['min_python']}", install_requires=cfg['requirements'].split(),
       extras_require={'dev': cfg['dev_requirements'].split(), 'docs': cfg['docs_requirements'].split(), 'cuda': cfg['cuda_requirements'].split()},
       entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f"{cfg['lib_name']}={cfg['lib_path']}._modidx:d"]})

@@ -119,8 +119,20 @@ class Stored:
 
 # %% ../nbs/config.ipynb #91fdcc50
 STORED = {
-    'BackboneConfig': Stored('mambaflow.nets.backbones'),
-    'FieldConfig': Stored('mambaflow.fields.model'),
+    'BackboneConfig': Stored('mambaflow.nets.backbones', gone={
+        'expand': [2], 'discretization': ['mamba'], 'headdim': [64], 'ngroups': [2], 'scan': ['rows'],
+        'label_dropout': [.1]}),
+    'FieldConfig': Stored(
+        'mambaflow.fields.model',
+        fields={'mixes': 'context_layers', 'reads': 'decoder_layers', 'contrast': 'relative_values',
+                'features': 'fourier', 'prior': 'mean', 'step': 'dt_mode'},
+        values={'fourier': {'limited': 'band_limited'}, 'mean': {'rbf': 'thin_plate'},
+                'dt_mode': {'geometric': 'distance'}, 'sequence': {'inputs': 'observations'}},
+        gone={'kind': ['V1', 'V2', 'local'],    # the name of a preset, whose fields are stored too
+              'spread': ['constant', 'local'],  # 'local' wherever the mean is a thin plate
+              'd_state': [16], 'expand': [2], 'd_conv': [4], 'discretization': ['zoh'],
+              'n_features': [256], 'scale': [10.], 'finest': [64], 'neighbours': [16],
+              'offset_features': [32], 'prior_width': [.15], 'prior_neighbours': [0]}),
     'TrainConfig': Stored('mambaflow.training.trainer', gone={'start': [0.]},
                           values={'weighting': {'model': 'precond'}}),
     'JudgeConfig': Stored('mambaflow.studies.judge')}

@@ -5,7 +5,7 @@ copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT
 cp -R nbs mambaflow tools settings.ini setup.py README.md "$copy"; find "$copy" -name __pycache__ -prune -exec rm -rf {} +
 here=$PWD; cd "$copy"
 fail() { echo "FAILED: $1" >&2; exit 1; }
-rm -rf mambaflow; mkdir mambaflow; nbdev_export
+find mambaflow -name '*.py' -delete; nbdev_export          # style, script and template of the pages stay: no notebook writes them
 diff -r --exclude=__pycache__ "$here/mambaflow" mambaflow || fail "mambaflow/ differs from the notebooks (< as it is, > as exported): run nbdev_export and commit"
 if grep -l 'jupyter.widget-' -r nbs --include='*.ipynb' --exclude-dir=.ipynb_checkpoints; then fail "these notebooks hold a saved widget, a dead picture: execute them with --ExecutePreprocessor.store_widget_state=False"; fi
 nbdev_clean

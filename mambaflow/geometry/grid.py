@@ -10,27 +10,44 @@ import torch
 from torch import Tensor
 
 # %% ../../nbs/geometry/01_grid.ipynb #235410d2
-def center_grid(height:int,                     # rows
-                width:int|None=None,            # columns; as many as rows when not given
+def center_grid(height:int,                     # rows, H
+                width:int|None=None,            # columns, W; as many as rows when not given
                 device:str|torch.device='cpu',  # where to build it
-               ) -> Tensor:                     # (height*width, 2) coordinates (x, y) in [0, 1], row by row
+               ) -> Tensor:                     # (H*W, 2) coordinates (x, y) in [0, 1], row by row
     "Coordinates of the pixel centres of a grid. Raises ValueError for a grid without pixels."
-    width = height if width is None else width
-    if min(height, width) < 1: raise ValueError(f'a grid needs at least one row and one column, got {height} x {width}')
-    def centres(n): return ((torch.arange(n, device=device, dtype=torch.float64) + 0.5) / n).float() # rounded once: a division in float32 may differ from device to device
-    y, x = torch.meshgrid(centres(height), centres(width), indexing='ij') # (H, W) each
-    return torch.stack([x, y], -1).reshape(-1, 2)              # (H*W, 2)
+    if width is None: width = height
+    if min(height, width) < 1:
+        raise ValueError(f'a grid needs at least one row and one column, got {height} x {width}')
+    def centres(n):
+        index = torch.arange(n, device=device, dtype=torch.float64)
+        exact = (index + 0.5) / n
+        return exact.float() # rounded once: a division in float32 differs between devices
+    rows, columns = centres(height), centres(width)
+    y, x = torch.meshgrid(rows, columns, indexing='ij') # (H, W) each
+    grid = torch.stack([x, y], -1)                      # (H, W, 2)
+    return grid.reshape(-1, 2)
 
-# %% ../../nbs/geometry/01_grid.ipynb #379e0907
-N_SYMMETRIES = 8 # ways to see a square; view 0 leaves it as it is, 1 counts x from the right, 2 y from below, 4 exchanges x and y
+# %% ../../nbs/geometry/01_grid.ipynb #b66239d9
+N_SYMMETRIES = 8 # 0 changes nothing; bit 1 mirrors x, bit 2 mirrors y, bit 4 exchanges x and y
 
-def transform_d4(coords:Tensor,   # (..., M, 2) in [0, 1]
-              view:int|Tensor  # 0 to 7; or (...) int64, one for each set of points
-             ) -> Tensor:      # (..., M, 2)
-    "The coordinates in one of the eight views of the unit square: first mirrored, then exchanged. Reads no data of a tensor, so that a GPU is not waited for; raises ValueError for a number of no view."
-    if not isinstance(view, Tensor):
-        if not 0 <= view < N_SYMMETRIES: raise ValueError(f'a square has {N_SYMMETRIES} views, 0 to {N_SYMMETRIES - 1}, got {view}')
-        view = torch.full(coords.shape[:-2], view, device=coords.device)
-    def asked(part): return (view >> part & 1).bool()[..., None, None]                     # (..., 1, 1)
-    x, y = (torch.where(asked(i), 1 - coords[..., i:i + 1], coords[..., i:i + 1]) for i in (0, 1))
-    return torch.where(asked(2), torch.cat([y, x], -1), torch.cat([x, y], -1))
+def transform_d4(coords:Tensor,      # (..., M, 2) in [0, 1]
+                 symmetry:int|Tensor # 0 to 7; or (...) int64, one for each set of points
+                ) -> Tensor:         # (..., M, 2)
+    """Coordinates under a symmetry of the unit square (D4): mirrored, then exchanged.
+    Reads no data of a tensor, so nothing waits for a GPU. Raises ValueError for another number."""
+    if not isinstance(symmetry, Tensor):
+        if not 0 <= symmetry < N_SYMMETRIES:
+            expected = f'{N_SYMMETRIES} symmetries, 0 to {N_SYMMETRIES - 1}'
+            raise ValueError(f'a square has {expected}, got {symmetry}')
+        sets = coords.shape[:-2]
+        symmetry = torch.full(sets, symmetry, device=coords.device)
+    symmetry = symmetry[..., None, None]                       # (..., 1, 1)
+    mirror_x = (symmetry & 1).bool()
+    mirror_y = (symmetry & 2).bool()
+    exchange = (symmetry & 4).bool()
+    x, y = coords.split(1, -1)                                 # (..., M, 1) each
+    x = torch.where(mirror_x, 1 - x, x)
+    y = torch.where(mirror_y, 1 - y, y)
+    first = torch.where(exchange, y, x)
+    second = torch.where(exchange, x, y)
+    return torch.cat([first, second], -1)

@@ -13,173 +13,274 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # %% ../../nbs/ssm/02_chunked.ipynb #c4a2063e
-def phi2_series(x:Tensor,           # any shape
-                 out:Tensor|None=None # where to put it (not differentiable)
-                ) -> Tensor:          # same shape
-    "Taylor series of (exp(x) - 1 - x) / x^2, long enough for the precision of `x` up to |x| = 1/2."
+def phi2_series(x:Tensor,            # any shape
+                out:Tensor|None=None # where to put it (not differentiable)
+               ) -> Tensor:          # same shape
+    "Taylor series of (exp(x) - 1 - x) / x^2, for |x| up to 1/2 at the precision of `x`."
     terms = 13 if x.dtype == torch.float64 else 7
-    c = x.new_tensor([1 / math.factorial(k + 2) for k in range(terms)])
+    factorials = [math.factorial(k + 2) for k in range(terms)]
+    c = x.new_tensor([1 / f for f in factorials])
     p = torch.addcmul(c[-2], x, c[-1], out=out)
-    for ck in c[:-2].flip(0): p = torch.addcmul(ck, p, x, out=out)
+    for ck in c[:-2].flip(0):
+        p = torch.addcmul(ck, p, x, out=out)
     return p
 
 # %% ../../nbs/ssm/02_chunked.ipynb #0b1375e0
-TILE = {'cpu': 2**19, 'cuda': 2**24} # elements in one buffer: the CPU's have to stay in its cache, a GPU wants fewer and larger launches
+TILE = {'cpu': 2**19,  # elements in one buffer: the CPU's have to stay in its cache,
+        'cuda': 2**24} # a GPU wants fewer and larger launches
 
-def _tile_shape(u:Tensor, # (L, B, G, K)
-                state:int # N
+def _tile_shape(u:Tensor,          # (L, B, G, K)
+                state:int,         # N
+                tile:int|None=None # elements in one buffer; None takes the device's `TILE`
                ) -> tuple[int, int]: # T steps and R batch rows
-    "Steps and rows of one tile: at least 16 steps where the length allows, more when the whole batch is small."
+    "At least 16 steps where the length allows, more when the whole batch is small."
     L, b, G, K = u.shape
-    step, size = state * G * K, TILE.get(u.device.type, TILE['cuda'])
-    T = min(L, max(16, size // (b * step)))
-    return T, max(1, min(b, size // (T * step)))
+    size = tile or TILE.get(u.device.type, TILE['cuda'])
+    step = state * G * K
+    steps_in_tile = size // (b * step)
+    T = min(L, max(16, steps_in_tile))
+    rows_in_tile = size // (T * step)
+    R = max(1, min(b, rows_in_tile))
+    return T, R
 
 # %% ../../nbs/ssm/02_chunked.ipynb #17ccdadc
-def _tile(w:Tensor, s:tuple[slice, slice]) -> Tensor:
-    "The part of B or C that belongs to a tile's steps and rows: a view, and all of it when it is constant, (1, 1, ...)."
-    return w if w.shape[:2] == (1, 1) else w[s]
-
-def _phis(x:Tensor,          # any shape; overwritten
-          ex:Tensor,         # exp(x)
-          phi:Tensor, slope:Tensor, m:Tensor, p:Tensor # memory for the two results and two intermediate values
-         ) -> tuple[Tensor, Tensor]: # `phi` and `slope`, filled
-    "phi1 and its derivative in place, from an exponential that is already there; no gradient."
-    torch.lt(torch.abs(x, out=m), .5, out=m)                 # 1. where the series is wanted, otherwise 0.
-    near = torch.mul(x, m, out=phi)
-    phi2_series(near, out=slope)
-    torch.addcmul(x.new_ones(()), near, slope, out=phi)
-    x.add_(m)                                                # no zero to divide by where the series is wanted
-    torch.lerp(torch.sub(ex, 1, out=p).div_(x), phi, m, out=phi)
-    torch.sub(phi, slope, out=slope)
-    return phi, torch.lerp(torch.sub(ex, phi, out=p).div_(x), slope, m, out=slope)
+def _tile(w:Tensor,             # (L, B, ...), or (1, 1, ...) when constant
+          s:tuple[slice, slice] # a tile's steps and rows
+         ) -> Tensor:           # a view
+    "The part of B or C that belongs to a tile: all of it when it is constant."
+    constant = w.shape[:2] == (1, 1)
+    return w if constant else w[s]
 
 # %% ../../nbs/ssm/02_chunked.ipynb #947da194
-class _Buffers(NamedTuple):
-    "Memory of one tile: views into flat buffers that all tiles share."
-    a:Tensor                      # (T, R, G, N, K) decays
-    h:Tensor                      # (T+1, R, G, N, K) states, the first being the one before the tile
-    p:Tensor                      # (T, R, G, N, K) products, before they are summed
-    g:Tensor|None                 # (T, R, G, N, K) gradients of the states
-    phis:tuple[Tensor, ...]       # (T, R, G, N, K) four times for 'zoh', phi1 and its derivative in the middle; none for 'mamba'
-
-def _flat_buffers(u:Tensor, state:int, T:int, R:int, how:str, backward:bool) -> list[Tensor]:
-    "Memory for the largest tile; `_shaped` cuts it to size."
-    return [u.new_empty((T + 1) * R * u.shape[2] * state * u.shape[3]) for _ in range(3 + backward + 4 * (how == 'zoh'))]
-
-def _shaped(flat:list[Tensor], n:int, *shape:int, backward:bool) -> _Buffers:
-    "Buffers of a tile of `n` steps and of this shape (R, G, N, K)."
-    a, h, p, *rest = (x[:(n + (i == 1)) * math.prod(shape)].view(-1, *shape) for i, x in enumerate(flat))
-    return _Buffers(a, h, p, rest.pop(0) if backward else None, tuple(rest))
-
-# %% ../../nbs/ssm/02_chunked.ipynb #750f7d5c
-def _tile_states(u:Tensor, dt:Tensor, # (T, R, G, K)
-                 A:Tensor,            # (G, N, K)
-                 B:Tensor,            # (T, R, G, N, 1) or (1, 1, G, N, K)
-                 start:Tensor,        # (R, G, N, K) state before the tile
-                 buf:_Buffers         # `a`, `h` and, for 'zoh', `phis` are filled
-                ) -> None:
-    "Decays and states of one tile."
-    a, h, dt_ = buf.a, buf.h, dt.unsqueeze(-2)
-    torch.exp2(torch.mul(dt_, A * math.log2(math.e), out=a), out=a)
-    torch.mul((dt * u).unsqueeze(-2), B, out=h[1:])
-    if buf.phis:
-        x, *memory = buf.phis
-        h[1:].mul_(_phis(torch.mul(dt_, A, out=x), a, *memory, buf.p)[0])
-    h[0] = start
-    hs = h.unbind(0)
-    for t, at in enumerate(a.unbind(0)): hs[t+1].addcmul_(at, hs[t])
+def _phis(x:Tensor,     # any shape; overwritten
+          ex:Tensor,    # exp(x)
+          phi:Tensor,   # memory for the first result
+          slope:Tensor, # memory for the second
+          m:Tensor,     # memory for the mask
+          p:Tensor      # memory for intermediate values
+         ) -> tuple[Tensor, Tensor]: # `phi` and `slope`, filled
+    "phi1 and its derivative in place, from an exponential that is already there; no gradient."
+    torch.abs(x, out=m)
+    torch.lt(m, .5, out=m)                                   # 1. where the series is wanted, else 0.
+    near = torch.mul(x, m, out=phi)
+    phi2_series(near, out=slope)
+    one = x.new_ones(())
+    torch.addcmul(one, near, slope, out=phi)
+    x.add_(m)                                                # no division by zero near zero
+    torch.sub(ex, 1, out=p).div_(x)
+    torch.lerp(p, phi, m, out=phi)
+    torch.sub(phi, slope, out=slope)
+    torch.sub(ex, phi, out=p).div_(x)
+    torch.lerp(p, slope, m, out=slope)
+    return phi, slope
 
 # %% ../../nbs/ssm/02_chunked.ipynb #6c8a1786
-def _chunked_forward(u:Tensor, dt:Tensor, A:Tensor, B:Tensor, C:Tensor, how:str) -> tuple[Tensor, Tensor, Tensor]:
-    "Output (L, B, G, K), last state (B, G, N, K), and the state at the start of each chunk (chunks, B, G, N, K)."
-    (L, b, G, K), N = u.shape, A.shape[1]
-    T, R = _tile_shape(u, N)
-    y, last, starts = torch.empty_like(u), u.new_zeros(b, G, N, K), u.new_empty(-(-L // T), b, G, N, K)
-    flat = _flat_buffers(u, N, T, R, how, False)
-    for r in range(0, b, R):
-        rows = slice(r, r + R)
-        for c, t in enumerate(range(0, L, T)):
-            s = slice(t, t + T), rows
-            buf = _shaped(flat, *u[s].shape[:2], G, N, K, backward=False)
-            starts[c, rows] = last[rows]
-            _tile_states(u[s], dt[s], A, _tile(B, s), starts[c, rows], buf)
-            last[rows] = buf.h[-1]
-            torch.sum(torch.mul(buf.h[1:], _tile(C, s), out=buf.p), -2, out=y[s])
-    return y, last, starts
+class _Buffers(NamedTuple):
+    "Memory of one tile: views into flat buffers that all tiles share."
+    a:Tensor                # (T, R, G, N, K) decays
+    h:Tensor                # (T+1, R, G, N, K) states, the first being the one before the tile
+    p:Tensor                # (T, R, G, N, K) products, before they are summed
+    g:Tensor|None           # (T, R, G, N, K) gradients of the states
+    phis:tuple[Tensor, ...] # (T, R, G, N, K) four times for 'zoh', phi1 and its derivative in the
+                            # middle; empty for 'mamba'
+
+def _flat_buffers(u:Tensor,     # (L, B, G, K), for sizes and dtype
+                  state:int,    # N
+                  T:int,        # steps of a tile
+                  R:int,        # rows of a tile
+                  how:str,      # discretisation
+                  backward:bool # with memory for gradients
+                 ) -> list[Tensor]:
+    "Memory for the largest tile; `_shaped` cuts it to size."
+    _, _, G, K = u.shape
+    numbers = (T + 1) * R * G * state * K
+    count = 3 + backward
+    if how == 'zoh': count += 4
+    return [u.new_empty(numbers) for _ in range(count)]
+
+def _shaped(flat:list[Tensor], # from `_flat_buffers`
+            n:int,             # steps of this tile
+            *shape:int,        # R, G, N, K of this tile
+            backward:bool
+           ) -> _Buffers:
+    "Buffers of one tile."
+    one_step = math.prod(shape)
+    def cut(x, steps): return x[:steps * one_step].view(-1, *shape)
+    a, h, *others = flat
+    p, *rest = [cut(x, n) for x in others]
+    g = rest.pop(0) if backward else None
+    return _Buffers(cut(a, n), cut(h, n + 1), p, g, tuple(rest))
 
 # %% ../../nbs/ssm/02_chunked.ipynb #b90e6ef5
-def _tile_adjoint(gy:Tensor,        # (T, R, G, K) gradient of the output
-                  C:Tensor,         # (T, R, G, N, 1) or (1, 1, G, N, K)
-                  carry:Tensor,     # (R, G, N, K) what later tiles add to the gradient of the last state; overwritten by what this tile adds to the state before it
-                  buf:_Buffers      # `g` is filled
+def _tile_states(u:Tensor,     # (T, R, G, K)
+                 dt:Tensor,    # (T, R, G, K)
+                 A:Tensor,     # (G, N, K)
+                 B:Tensor,     # (T, R, G, N, 1) or (1, 1, G, N, K)
+                 start:Tensor, # (R, G, N, K) state before the tile
+                 buf:_Buffers  # `a`, `h` and, for 'zoh', `phis` are filled
+                ) -> None:
+    "Decays and states of one tile."
+    a, h = buf.a, buf.h
+    step = dt.unsqueeze(-2)
+    v = (dt * u).unsqueeze(-2)
+    A2 = A * math.log2(math.e)
+    torch.mul(step, A2, out=a)
+    torch.exp2(a, out=a)
+    torch.mul(v, B, out=h[1:])
+    if buf.phis:
+        x, *memory = buf.phis
+        torch.mul(step, A, out=x)
+        phi, _ = _phis(x, a, *memory, buf.p)
+        h[1:].mul_(phi)
+    h[0] = start
+    hs = h.unbind(0)
+    for t, at in enumerate(a.unbind(0)):
+        hs[t+1].addcmul_(at, hs[t])
+
+# %% ../../nbs/ssm/02_chunked.ipynb #017ebe52
+def _chunked_forward(u:Tensor,  # (L, B, G, K)
+                     dt:Tensor, # (L, B, G, K)
+                     A:Tensor,  # (G, N, K)
+                     B:Tensor,  # (L, B, G, N, 1) or (1, 1, G, N, K)
+                     C:Tensor,  # the same
+                     how:str,   # 'mamba' or 'zoh'
+                     tile:int|None
+                    ) -> tuple[Tensor, Tensor, Tensor]:
+    "Output (L, B, G, K), last state (B, G, N, K), and states at the starts (chunks, B, G, N, K)."
+    L, b, G, K = u.shape
+    N = A.shape[1]
+    T, R = _tile_shape(u, N, tile)
+    chunks = math.ceil(L / T)
+    y = torch.empty_like(u)
+    last = u.new_zeros(b, G, N, K)
+    starts = u.new_empty(chunks, b, G, N, K)
+    flat = _flat_buffers(u, N, T, R, how, backward=False)
+    for r in range(0, b, R):
+        rows = slice(r, r + R)
+        for c in range(chunks):
+            s = slice(c * T, c * T + T), rows
+            steps, n_rows = u[s].shape[:2]
+            buf = _shaped(flat, steps, n_rows, G, N, K, backward=False)
+            start = starts[c, rows]
+            start.copy_(last[rows])
+            _tile_states(u[s], dt[s], A, _tile(B, s), start, buf)
+            last[rows] = buf.h[-1]
+            torch.mul(buf.h[1:], _tile(C, s), out=buf.p)
+            torch.sum(buf.p, -2, out=y[s])
+    return y, last, starts
+
+# %% ../../nbs/ssm/02_chunked.ipynb #6fa693ed
+def _tile_adjoint(gy:Tensor,    # (T, R, G, K) gradient of the output
+                  C:Tensor,     # (T, R, G, N, 1) or (1, 1, G, N, K)
+                  carry:Tensor, # (R, G, N, K) what later tiles add to the gradient of the last
+                                # state; overwritten by what this tile adds to the state before it
+                  buf:_Buffers  # `g` is filled
                  ) -> None:
     "The recursion backwards in time: gradient of the loss with respect to each state of a tile."
     torch.mul(gy.unsqueeze(-2), C, out=buf.g)
-    gs, at = buf.g.unbind(0), buf.a.unbind(0)
+    gs = buf.g.unbind(0)
+    decays = buf.a.unbind(0)
     gs[-1].add_(carry)
-    for t in range(len(gs) - 2, -1, -1): gs[t].addcmul_(at[t+1], gs[t+1])
-    torch.mul(at[0], gs[0], out=carry)
+    for t in reversed(range(len(gs) - 1)):
+        gs[t].addcmul_(decays[t+1], gs[t+1])
+    torch.mul(decays[0], gs[0], out=carry)
 
-# %% ../../nbs/ssm/02_chunked.ipynb #017ebe52
-def _tile_grads(u:Tensor, dt:Tensor, A:Tensor, B:Tensor,           # the tile's inputs
-                buf:_Buffers,                                      # decays, states and their gradients; `a` and `g` are overwritten
-                du:Tensor, ddt:Tensor, dA:Tensor, dB:Tensor        # results: the first two are set, the others added to
+# %% ../../nbs/ssm/02_chunked.ipynb #b792b5a9
+def _tile_grads(u:Tensor, dt:Tensor, # (T, R, G, K), the tile's inputs
+                A:Tensor,            # (G, N, K)
+                B:Tensor,            # (T, R, G, N, 1) or (1, 1, G, N, K)
+                buf:_Buffers,        # decays, states, their gradients; `a`, `g` are overwritten
+                du:Tensor,           # result, set
+                ddt:Tensor,          # result, set
+                dA:Tensor,           # result, added to
+                dB:Tensor            # result, added to
                ) -> None:
     "Gradients of one tile from the gradients of its states."
     a, h, p, g, phis = buf
-    v, dt_ = (dt * u).unsqueeze(-2), dt.unsqueeze(-2)              # (T, R, G, 1, K) each
-    dx = a.mul_(h[:-1]).mul_(g)                                    # (T, R, G, N, K)
+    v = (dt * u).unsqueeze(-2)                               # (T, R, G, 1, K)
+    step = dt.unsqueeze(-2)                                  # (T, R, G, 1, K)
+    dx = a.mul_(h[:-1]).mul_(g)                              # (T, R, G, N, K)
     if phis:
         _, phi, slope, _ = phis
-        dx.addcmul_(slope.mul_(g), torch.mul(v, B, out=p))
+        slope.mul_(g)
+        torch.mul(v, B, out=p)
+        dx.addcmul_(slope, p)
         g.mul_(phi)
-    dB += torch.mul(g, v, out=p).sum_to_size(dB.shape)
-    dv = torch.mul(g, B, out=p).sum(-2)                            # (T, R, G, K)
+    torch.mul(g, v, out=p)
+    dB += p.sum_to_size(dB.shape)
+    torch.mul(g, B, out=p)
+    dv = p.sum(-2)                                           # (T, R, G, K)
     torch.mul(dv, dt, out=du)
-    torch.addcmul(torch.mul(dx, A, out=p).sum(-2), dv, u, out=ddt)
-    dA += torch.mul(dx, dt_, out=p).sum((0, 1))
+    torch.mul(dx, A, out=p)
+    torch.addcmul(p.sum(-2), dv, u, out=ddt)
+    torch.mul(dx, step, out=p)
+    dA += p.sum((0, 1))
 
-# %% ../../nbs/ssm/02_chunked.ipynb #6fa693ed
-def _chunked_backward(gy:Tensor, glast:Tensor, starts:Tensor, u:Tensor, dt:Tensor, A:Tensor, B:Tensor, C:Tensor, how:str) -> tuple[Tensor, ...]:
+# %% ../../nbs/ssm/02_chunked.ipynb #a893d6f0
+def _chunked_backward(gy:Tensor,     # (L, B, G, K) gradient of the output
+                      glast:Tensor,  # (B, G, N, K) gradient of the last state
+                      starts:Tensor, # (chunks, B, G, N, K) states at the starts of chunks
+                      u:Tensor,
+                      dt:Tensor,
+                      A:Tensor,
+                      B:Tensor,
+                      C:Tensor,
+                      how:str,
+                      tile:int|None
+                     ) -> tuple[Tensor, ...]:
     "Gradients of u, dt, A, B and C, chunk by chunk from the end."
-    (L, b, G, K), N = u.shape, A.shape[1]
-    T, R = _tile_shape(u, N)
-    gy = gy.contiguous()                                           # it comes with channels before time, and is read N times
-    du, ddt, dA, dB, dC = torch.empty_like(u), torch.empty_like(u), torch.zeros_like(A), torch.zeros_like(B), torch.zeros_like(C)
-    flat = _flat_buffers(u, N, T, R, how, True)
+    L, b, G, K = u.shape
+    N = A.shape[1]
+    T, R = _tile_shape(u, N, tile)
+    gy = gy.contiguous()                       # it comes with channels before time, is read N times
+    du, ddt = torch.empty_like(u), torch.empty_like(u)
+    dA, dB, dC = (torch.zeros_like(w) for w in (A, B, C))
+    flat = _flat_buffers(u, N, T, R, how, backward=True)
     for r in range(0, b, R):
         rows = slice(r, r + R)
         carry = glast[rows].clone(memory_format=torch.contiguous_format)
-        for t in reversed(range(0, L, T)):
-            s = slice(t, t + T), rows
-            buf = _shaped(flat, *u[s].shape[:2], G, N, K, backward=True)
-            _tile_states(u[s], dt[s], A, _tile(B, s), starts[t // T, rows], buf)
+        for c in reversed(range(len(starts))):
+            s = slice(c * T, c * T + T), rows
+            steps, n_rows = u[s].shape[:2]
+            buf = _shaped(flat, steps, n_rows, G, N, K, backward=True)
+            _tile_states(u[s], dt[s], A, _tile(B, s), starts[c, rows], buf)
             dC_tile = _tile(dC, s)
-            dC_tile += torch.mul(buf.h[1:], gy[s].unsqueeze(-2), out=buf.p).sum_to_size(dC_tile.shape)
+            torch.mul(buf.h[1:], gy[s].unsqueeze(-2), out=buf.p)
+            dC_tile += buf.p.sum_to_size(dC_tile.shape)
             _tile_adjoint(gy[s], _tile(C, s), carry, buf)
             _tile_grads(u[s], dt[s], A, _tile(B, s), buf, du[s], ddt[s], dA, _tile(dB, s))
     return du, ddt, dA, dB, dC
 
-# %% ../../nbs/ssm/02_chunked.ipynb #b792b5a9
+# %% ../../nbs/ssm/02_chunked.ipynb #29e9ab2c
 class _Chunked(torch.autograd.Function):
-    "The chunked scan with its hand-written backward pass. Casts are made outside, so autograd returns gradients in the inputs' own dtypes."
+    "The chunked scan with its hand-written backward pass. Casts are made outside, by autograd."
 
     @staticmethod
-    def forward(ctx, u, dt, A, B, C, how):
+    def forward(ctx, u, dt, A, B, C, how, tile):
         "Keeps the inputs and the states at the chunks' starts."
-        y, last, starts = _chunked_forward(u, dt, A, B, C, how)
+        y, last, starts = _chunked_forward(u, dt, A, B, C, how, tile)
         ctx.save_for_backward(starts, u, dt, A, B, C)
         ctx.how = how
+        ctx.tile = tile
         return y, last
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gy, glast):
-        "Recomputes each chunk from its start. Second derivatives are not provided: use backend='reference' for those."
-        return *_chunked_backward(gy, glast, *ctx.saved_tensors, ctx.how), None
+        "Recomputes each chunk from its start. For second derivatives use backend='reference'."
+        grads = _chunked_backward(gy, glast, *ctx.saved_tensors, ctx.how, ctx.tile)
+        return *grads, None, None
 
+# %% ../../nbs/ssm/02_chunked.ipynb #27276b55
 @torch.compiler.disable # its loops over tiles would be unrolled into an endless graph
-def scan_chunked(u:Tensor, dt:Tensor, A:Tensor, B:Tensor, C:Tensor, how:str) -> tuple[Tensor, Tensor]:
-    "Tiles that fit in the cache; hand-written backward."
-    return _Chunked.apply(u.contiguous(), dt.contiguous(), A.contiguous(), B.contiguous(), C.contiguous(), how)
+def scan_chunked(u:Tensor,          # (L, B, G, K) input
+                 dt:Tensor,         # (L, B, G, K) final step size
+                 A:Tensor,          # (G, N, K) rates
+                 B:Tensor,          # (L, B, G, N, 1), or (1, 1, G, N, K) when constant
+                 C:Tensor,          # the same
+                 how:str,           # discretisation: 'mamba' or 'zoh'
+                 tile:int|None=None # elements in one buffer; None takes the device's `TILE`
+                ) -> tuple[Tensor, Tensor]: # (L, B, G, K) output and (B, G, N, K) last state
+    "The selective scan in tiles that fit in the cache, with a hand-written backward pass."
+    tensors = [w.contiguous() for w in (u, dt, A, B, C)]
+    return _Chunked.apply(*tensors, how, tile)

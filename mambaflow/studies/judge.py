@@ -9,13 +9,13 @@ __all__ = ['REAL_CONTROL', 'NOISE_CONTROLS', 'pure_noise', 'pixel_independent', 
 
 # %% ../../nbs/studies/03_judge.ipynb #43710d16
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
-from ..config import Config
+from ..config import Config, at_least
 from ..data.images import resize, to_float, to_uint8
 
 # %% ../../nbs/studies/03_judge.ipynb #31535b6f
@@ -35,7 +35,7 @@ def pixel_independent(images:Tensor,              # uint8 (N, C, S, S)
                       n:int,                      # pictures wanted
                       seed:int|torch.Generator=0, # or a generator to go on with
                      ) -> Tensor:                 # uint8 (n, C, S, S)
-    "Each pixel drawn from its own marginal: its value in a picture chosen anew for every pixel; channels stay together."
+    "Each pixel from its own marginal, of a picture chosen anew; channels stay together."
     N, C, H, W = images.shape
     which = torch.randint(N, (n, 1, H, W), generator=_generator(seed))
     return images.gather(0, which.expand(-1, C, -1, -1))
@@ -43,67 +43,81 @@ def pixel_independent(images:Tensor,              # uint8 (N, C, S, S)
 # %% ../../nbs/studies/03_judge.ipynb #e16b3177
 def shuffled_patches(images:Tensor,              # uint8 (N, C, S, S)
                      patch:int,                  # pixels per side of a piece, at most S / 2
-                     across:bool=False,          # False: pieces change places within a picture; True: they keep their place and come from random pictures
+                     across:bool=False,          # False: pieces change places in a picture
+                                                 # True: they keep theirs, in random pictures
                      seed:int|torch.Generator=0, # or a generator to go on with
                     ) -> Tensor:                 # uint8 (N, C, S, S)
-    "Pictures cut into pieces and put together wrongly; a border that is no whole piece stays as it is."
-    (N, C, S, _), p, rng = images.shape, patch, _generator(seed)
-    g = S // p
-    if p < 1 or g < 2: raise ValueError(f'pieces of {patch} pixels cannot be shuffled in pictures of {S}: expected 1 to {S // 2}')
-    x = images[..., :g*p, :g*p].reshape(N, C, g, p, g, p).permute(0, 2, 4, 1, 3, 5).reshape(N, g*g, C, p, p)   # (N, G, C, p, p)
+    "Pictures cut into pieces and put together wrongly; a border of less than a piece stays."
+    N, C, S, _ = images.shape
+    p, rng = patch, _generator(seed)
+    g = S // p                                                # pieces a side
+    if p < 1 or g < 2:
+        raise ValueError(f'pieces of {patch} pixels cannot be shuffled in pictures of {S}: '
+                         f'expected 1 to {S // 2}')
+    whole = images[..., :g*p, :g*p].reshape(N, C, g, p, g, p)
+    pieces = whole.permute(0, 2, 4, 1, 3, 5).reshape(N, g*g, C, p, p)
     place = torch.arange(g*g).expand(N, -1)
-    if across: x = x[torch.randint(N, (N, g*g), generator=rng), place]
-    else: x = x[torch.arange(N)[:, None], torch.rand(N, g*g, generator=rng).argsort(1)]
+    picture = torch.arange(N)[:, None]
+    if across: picture = torch.randint(N, (N, g*g), generator=rng)
+    else: place = torch.rand(N, g*g, generator=rng).argsort(1)
+    shuffled = pieces[picture, place].reshape(N, g, g, C, p, p)
     out = images.clone()
-    out[..., :g*p, :g*p] = x.reshape(N, g, g, C, p, p).permute(0, 3, 1, 4, 2, 5).reshape(N, C, g*p, g*p)
+    out[..., :g*p, :g*p] = shuffled.permute(0, 3, 1, 4, 2, 5).reshape(N, C, g*p, g*p)
     return out
 
 # %% ../../nbs/studies/03_judge.ipynb #bca1806c
 def noised(images:Tensor,              # uint8 (N, C, S, S)
-           t:float|Tensor,             # share of the picture, 0 noise to 1 picture; one number or (N,)
+           t:float|Tensor, # share of the picture, 0 noise to 1 picture; one number or (N,)
            seed:int|torch.Generator=0, # or a generator to go on with
           ) -> Tensor:                 # uint8 (N, C, S, S)
     "Pictures part of the way from noise, t x + (1 - t) noise, as on the flow's path."
-    x, t = to_float(images), torch.as_tensor(t, dtype=torch.float32).reshape(-1, 1, 1, 1)
-    return to_uint8(t * x + (1 - t) * torch.randn(x.shape, generator=_generator(seed)))
+    x = to_float(images)
+    t = torch.as_tensor(t, dtype=torch.float32).reshape(-1, 1, 1, 1)
+    noise = torch.randn(x.shape, generator=_generator(seed))
+    return to_uint8(t * x + (1 - t) * noise)
 
 # %% ../../nbs/studies/03_judge.ipynb #8ed887fb
 @dataclass(frozen=True)
 class JudgeConfig(Config):
     "What a judge looks at and how large it is."
-    image_size:int = 28 # pixels per side, S
-    channels:int = 1    # C
-    classes:int = 10    # K; one more logit says "not a digit"
-    width:int = 24      # channels of the first convolution; the next two have twice and four times as many
-    features:int = 64   # D, size of the space in which distances are measured
-
-    def __post_init__(self):
-        for name in ('image_size', 'channels', 'width', 'features'):
-            if getattr(self, name) < 1: raise ValueError(f'JudgeConfig.{name} must be positive, got {getattr(self, name)}')
-        if self.image_size < 8: raise ValueError(f'a judge needs pictures of at least 8 pixels, got image_size {self.image_size}')
-        if self.classes < 2: raise ValueError(f'a judge needs labelled pictures of at least 2 classes, got {self.classes}')
+    image_size:int = at_least(28, 8) # pixels per side, S
+    channels:int = at_least(1, 1)    # C
+    classes:int = at_least(10, 2)    # K; one more logit says "not a digit"
+    width:int = at_least(24, 1) # channels of the first convolution; 2 and 4 times as many next
+    features:int = at_least(64, 1)   # D, size of the space in which distances are measured
 
     def build(self) -> 'Judge':
         "A judge with fresh weights."
         return Judge(self)
 
 # %% ../../nbs/studies/03_judge.ipynb #aa99249c
+def _conv_block(channels_in:int, channels_out:int, kernel:int, stride:int) -> nn.Module:
+    "Convolution, normalisation and ReLU."
+    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2)
+    groups = math.gcd(8, channels_out)
+    return nn.Sequential(conv, nn.GroupNorm(groups, channels_out), nn.ReLU())
+
 class Judge(nn.Module):
-    "A small convolutional classifier with one answer more than there are classes."
+    "A small convolutional classifier with one class more than there are labels."
     def __init__(self, config:JudgeConfig): # what to build
         super().__init__()
-        self.config, w = config, config.width
-        def block(i, o, kernel, stride): return nn.Sequential(nn.Conv2d(i, o, kernel, stride, kernel // 2), nn.GroupNorm(math.gcd(8, o), o), nn.ReLU())
-        self.body = nn.Sequential(block(config.channels, w, 5, 2), block(w, 2*w, 3, 2), block(2*w, 4*w, 3, 1), nn.AdaptiveAvgPool2d(4), nn.Flatten())
-        self.embed, self.head = nn.Linear(64*w, config.features), nn.Linear(config.features, config.classes + 1)
+        self.config = config
+        w = config.width
+        self.body = nn.Sequential(_conv_block(config.channels, w, 5, 2), _conv_block(w, 2*w, 3, 2),
+                                  _conv_block(2*w, 4*w, 3, 1), nn.AdaptiveAvgPool2d(4),
+                                  nn.Flatten())
+        self.embed = nn.Linear(64*w, config.features)
+        self.head = nn.Linear(config.features, config.classes + 1)
 
     def features(self,
                  x:Tensor    # (B, C, S, S) in [-1, 1]
                 ) -> Tensor: # (B, D)
-        "What the last layer sees. Raises ValueError for pictures of another shape."
-        c = self.config; want = (c.channels, c.image_size, c.image_size)
-        if tuple(x.shape[1:]) != want:
-            raise ValueError(f'this judge looks at pictures of shape {want} (channels, height, width), got {tuple(x.shape[1:])}: resize them, or train a judge for them')
+        "Input of the last layer. Raises ValueError for pictures of another shape."
+        c = self.config
+        expected, shape = (c.channels, c.image_size, c.image_size), tuple(x.shape[1:])
+        if shape != expected:
+            raise ValueError(f'this judge takes pictures of shape {expected} '
+                             f'(channels, height, width), got {shape}: resize them, or train a judge for them')
         return F.relu(self.embed(self.body(x)))
 
     def forward(self,
@@ -113,127 +127,171 @@ class Judge(nn.Module):
         return self.head(self.features(x))
 
 # %% ../../nbs/studies/03_judge.ipynb #5082e01d
+def _affine(angle:Tensor, size:Tensor, shift:Tensor) -> Tensor:
+    "Matrices (B, 2, 3) that turn by angles (B,), scale by sizes (B,) and shift by (B, 2)."
+    turn = torch.stack([size * angle.cos(), -angle.sin(), angle.sin(), size * angle.cos()], 1)
+    return torch.cat([turn.reshape(-1, 2, 2), shift[..., None]], 2)
+
 def _augment(images:Tensor, rng:torch.Generator) -> Tensor:
-    "Pictures, uint8 (B, C, S, S), as floats: left alone or shifted, turned and scaled, sharp or a little blurred, clean or a little noisy."
-    (B, C, S, _), x = images.shape, to_float(images)
+    "Pictures, uint8 (B, C, S, S), as floats: some moved, some blurred, some noisy, each a little."
+    B, x = len(images), to_float(images)
     moved = torch.rand(B, generator=rng) < .5
-    angle, size, *shift = (torch.rand(4, B, generator=rng) * 2 - 1) * moved                       # (B,) each in [-1, 1]
-    angle, size, shift = .2 * angle, 1 + .12 * size, torch.stack(shift, 1) / 7                    # F.affine_grid's unit is half a picture
-    turn = torch.stack([size * angle.cos(), -angle.sin(), angle.sin(), size * angle.cos()], 1).reshape(B, 2, 2)
-    x = F.grid_sample(x, F.affine_grid(torch.cat([turn, shift[..., None]], 2), x.shape, False), 'bilinear', 'border', align_corners=False)
+    angle, size, *shift = (torch.rand(4, B, generator=rng) * 2 - 1) * moved # (B,) each in [-1, 1]
+    matrix = _affine(.2 * angle, 1 + .12 * size, torch.stack(shift, 1) / 7)    # half a picture is 1
+    grid = F.affine_grid(matrix, x.shape, align_corners=False)
+    x = F.grid_sample(x, grid, 'bilinear', 'border', align_corners=False)
     blur = F.avg_pool2d(F.pad(x, (1,)*4, mode='replicate'), 3, 1)
     mix, noise = torch.rand(2, B, 1, 1, 1, generator=rng)
-    x = torch.lerp(x, blur, (2*mix - 1).clamp(min=0))                                            # half of them stay sharp
-    return (x + .4 * (2*noise - 1).clamp(min=0) * torch.randn(x.shape, generator=rng)).clamp(-1, 1)
+    x = torch.lerp(x, blur, (2*mix - 1).clamp(min=0)) # half of them stay sharp
+    strength = .4 * (2*noise - 1).clamp(min=0)                                 # and half stay clean
+    return (x + strength * torch.randn(x.shape, generator=rng)).clamp(-1, 1)
 
 # %% ../../nbs/studies/03_judge.ipynb #87e4b625
 def not_digits(images:Tensor,              # uint8 (N, C, S, S) real pictures to make them from
                n:int,                      # pictures wanted
                seed:int|torch.Generator=0, # or a generator to go on with
               ) -> Tensor:                 # uint8 (n, C, S, S)
-    "Pictures of all the kinds above in equal parts, with several sizes of pieces and several strengths of noise, in random order."
+    "Pictures of all the kinds above in equal parts, in random order."
     rng, S = _generator(seed), images.shape[-1]
     part = math.ceil(n / 6)
-    def real(k): return images[torch.randint(len(images), (k,), generator=rng)]
-    def size(largest): return int(torch.randint(2, max(largest, 2) + 1, (), generator=rng))
-    level = torch.randint(256, (part, images.shape[1], 1, 1), generator=rng, dtype=torch.uint8).expand(-1, -1, S, S)
-    kinds = [pure_noise(part, images.shape[1:], rng), pixel_independent(images, part, rng), shuffled_patches(real(part), size(S // 3), False, rng),
-             shuffled_patches(real(part), size(S // 4), True, rng), noised(real(part), .3 * torch.rand(part, generator=rng), rng),
-             noised(level, .3 + .7 * torch.rand(part, generator=rng), rng)]
+    def real(): return images[torch.randint(len(images), (part,), generator=rng)]
+    def piece(largest): return int(torch.randint(2, max(largest, 2) + 1, (), generator=rng))
+    level = torch.randint(256, (part, images.shape[1], 1, 1), generator=rng, dtype=torch.uint8)
+    flat = level.expand(-1, -1, S, S)
+    kinds = [pure_noise(part, images.shape[1:], rng),
+             pixel_independent(images, part, rng),
+             shuffled_patches(real(), piece(S // 3), False, rng),
+             shuffled_patches(real(), piece(S // 4), True, rng),
+             noised(real(), .3 * torch.rand(part, generator=rng), rng),
+             noised(flat, .3 + .7 * torch.rand(part, generator=rng), rng)]
     return torch.cat(kinds)[torch.randperm(6 * part, generator=rng)[:n]]
 
 # %% ../../nbs/studies/03_judge.ipynb #d9ef3791
+def _fresh_judge(config:JudgeConfig, seed:int, device:str) -> Judge:
+    "Weights of a seed; the global generator stays as it is."
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return config.build().to(device)
+
+def _judge_batch(images:Tensor, labels:Tensor, idx:Tensor, classes:int, rng:torch.Generator
+                ) -> tuple[Tensor, Tensor]: # augmented pictures, and their classes
+    "Some real pictures, and half as many that are no digits."
+    others = not_digits(images, max(1, len(idx) // 2), rng)
+    no_digit = labels.new_full((len(others),), classes)
+    x = _augment(torch.cat([images[idx], others]), rng)
+    return x, torch.cat([labels[idx], no_digit])
+
+# %% ../../nbs/studies/03_judge.ipynb #0d25d120
 def train_judge(images:Tensor,                  # uint8 (N, C, S, S) real pictures
                 labels:Tensor,                  # (N,) their classes
                 config:JudgeConfig|None=None,   # made from the pictures when None
                 epochs:int=14,                  # passes over the real pictures
-                batch_size:int=64,              # real pictures per step; half as many others join them
+                batch_size:int=64, # real pictures per step; half as many others join them
                 lr:float=3e-3,                  # highest learning rate of one cosine cycle
-                seed:int=0,                     # of weights, order, augmentation and the pictures that are no digits
+                seed:int=0, # of weights, order, augmentation and the pictures that are no digits
                 device:str='cpu',               # where to train
                 progress:bool=True,             # show a bar
-               ) -> tuple[Judge, list[float]]:  # the judge, ready to judge, and the mean loss of each epoch
-    "Train a judge with AdamW. Same seed, same judge. Raises ValueError for missing labels and zero epochs."
+               ) -> tuple[Judge, list[float]]: # the judge, and the mean loss of each epoch
+    "Train a judge with AdamW. Same seed, same judge."
     if labels is None: raise ValueError('a judge needs labels: this data set has none')
     if epochs < 1: raise ValueError(f'epochs must be at least 1, got {epochs}')
     config = config or JudgeConfig(images.shape[-1], images.shape[1], int(labels.max()) + 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed); judge = config.build().to(device)
-    rng, steps, losses = torch.Generator().manual_seed(seed), math.ceil(len(images) / batch_size), []
+    judge = _fresh_judge(config, seed, device)
+    rng = torch.Generator().manual_seed(seed)
+    steps = math.ceil(len(images) / batch_size)
     opt = torch.optim.AdamW(judge.parameters(), lr, weight_decay=.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=epochs * steps, pct_start=.2)
-    bar = tqdm(total=epochs * steps, desc='judge', mininterval=1, unit='step', disable=not progress)
-    for _ in range(epochs):
-        total = 0.
-        for idx in torch.randperm(len(images), generator=rng).split(batch_size):
-            others = not_digits(images, max(1, len(idx) // 2), rng)
-            x = _augment(torch.cat([images[idx], others]), rng).to(device)
-            y = torch.cat([labels[idx], labels.new_full((len(others),), config.classes)]).to(device)
-            loss = F.cross_entropy(judge(x), y)
-            opt.zero_grad(); loss.backward(); opt.step(); schedule.step(); bar.update()
-            total += loss.item()
-        losses.append(total / steps); bar.set_postfix(loss=f'{losses[-1]:.3f}')
-    bar.close()
+    schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=epochs * steps,
+                                                   pct_start=.2)
+    losses = []
+    with tqdm(total=epochs * steps, desc='judge', mininterval=1, unit='step',
+              disable=not progress) as bar:
+        for _ in range(epochs):
+            total = 0.
+            for idx in torch.randperm(len(images), generator=rng).split(batch_size):
+                x, y = _judge_batch(images, labels, idx, config.classes, rng)
+                loss = F.cross_entropy(judge(x.to(device)), y.to(device))
+                opt.zero_grad()
+                loss.backward()
+                opt.step()
+                schedule.step()
+                bar.update()
+                total += loss.item()
+            losses.append(total / steps)
+            bar.set_postfix(loss=f'{losses[-1]:.3f}')
     return judge.eval().requires_grad_(False), losses
 
-# %% ../../nbs/studies/03_judge.ipynb #075e5856
+# %% ../../nbs/studies/03_judge.ipynb #f87c8e3b
 @torch.no_grad()
 def judge_readings(judge:Judge,        # a trained judge
-                   images:Tensor,      # uint8 (N, C, H, H), resized to the judge's size when H differs
+                   images:Tensor, # uint8 (N, C, H, H), resized to the judge's size when H differs
                    batch_size:int=500, # pictures at a time
-                  ) -> tuple[Tensor, Tensor]: # probabilities (N, K + 1) and features (N, D), float32 on the CPU
-    "What the judge makes of each picture. Raises ValueError for anything but square uint8 pictures of its channels."
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] != images.shape[-2] or len(images) < 1:
-        raise ValueError(f'expected square uint8 pictures (N, C, H, H), at least one, got {images.dtype} {tuple(images.shape)}: see to_uint8')
-    device, found = next(judge.parameters()).device, []
+                  ) -> tuple[Tensor, Tensor]: # float32 (N, K + 1) probabilities, (N, D) features
+    "Probabilities and features of pictures. Raises ValueError unless they are square and uint8."
+    square = images.ndim == 4 and images.shape[-1] == images.shape[-2] and len(images) > 0
+    if images.dtype != torch.uint8 or not square:
+        raise ValueError('expected square uint8 pictures (N, C, H, H), at least one, '
+                         f'got {images.dtype} {tuple(images.shape)}: see to_uint8')
+    device = next(judge.parameters()).device
+    probabilities, features = [], []
     for part in images.split(batch_size):
-        f = judge.features(to_float(resize(part, judge.config.image_size)).to(device))
-        found.append((judge.head(f).softmax(1).cpu(), f.cpu()))
-    return tuple(torch.cat(x) for x in zip(*found))
+        x = to_float(resize(part, judge.config.image_size)).to(device)
+        f = judge.features(x)
+        probabilities.append(judge.head(f).softmax(1).cpu())
+        features.append(f.cpu())
+    return torch.cat(probabilities), torch.cat(features)
 
-# %% ../../nbs/studies/03_judge.ipynb #f87c8e3b
+# %% ../../nbs/studies/03_judge.ipynb #1df01ab6
 def recognised(probabilities:Tensor, # (N, K + 1), the last for "not a digit"
                threshold:float=.5,   # least probability that counts
               ) -> Tensor:           # bool (N,)
-    "Which pictures count: the most probable answer is a class, and it has at least the threshold."
-    best, answer = probabilities.max(1)
-    return (answer < probabilities.shape[1] - 1) & (best >= threshold)
+    "Which pictures count: the most probable class is a digit, and it has at least the threshold."
+    best, choice = probabilities.max(1)
+    no_digit = probabilities.shape[1] - 1
+    return (choice < no_digit) & (best >= threshold)
 
-# %% ../../nbs/studies/03_judge.ipynb #60794fb0
+# %% ../../nbs/studies/03_judge.ipynb #154fc26a
 def coverage(answers:Tensor, # (n,) classes of the recognised pictures
              classes:int,    # K
             ) -> tuple[int, list[int]]: # classes covered, and pictures per class
-    "How many classes have a fair share: at least a quarter of what equal shares would give, and at least one picture."
+    "How many classes have at least a quarter of an equal share, and at least one picture."
     counts = torch.bincount(answers, minlength=classes)[:classes]
-    return int((counts >= max(1., len(answers) / classes / 4)).sum()), counts.tolist()
+    fair = max(1., len(answers) / classes / 4)
+    return int((counts >= fair).sum()), counts.tolist()
 
 # %% ../../nbs/studies/03_judge.ipynb #f4ec5d19
 def _roots(values:Tensor) -> Tensor:
-    "Square roots of eigenvalues; those that are zero but for rounding become zero, because the root of 1e-16 is 1e-8."
-    return torch.where(values > values.max() * len(values) * torch.finfo(values.dtype).eps, values, 0.).sqrt()
+    "Square roots of eigenvalues; those that are zero but for rounding become zero."
+    # the root of 1e-16 is 1e-8
+    rounding = values.max() * len(values) * torch.finfo(values.dtype).eps
+    return torch.where(values > rounding, values, 0.).sqrt()
 
 def frechet_from_moments(mean_a:Tensor, cov_a:Tensor, # (D,) and (D, D)
                          mean_b:Tensor, cov_b:Tensor, # (D,) and (D, D)
-                        ) -> float:                   # squared distance, in squared units of the features
+                        ) -> float: # squared distance, in squared units of the features
     "Fréchet distance between two normal distributions, in float64."
     mean_a, cov_a, mean_b, cov_b = (x.double() for x in (mean_a, cov_a, mean_b, cov_b))
     values, vectors = torch.linalg.eigh(cov_a)
     root = vectors * _roots(values) @ vectors.T                            # cov_a ** (1/2)
     cross = _roots(torch.linalg.eigvalsh(root @ cov_b @ root)).sum()
-    return max(0., ((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross).item())
+    shift = (mean_a - mean_b).square().sum()
+    distance = shift + cov_a.trace() + cov_b.trace() - 2 * cross
+    return max(0., distance.item())
 
 # %% ../../nbs/studies/03_judge.ipynb #45b13f52
 def frechet_distance(a:Tensor,  # (N, D) features, N at least 2
                      b:Tensor,  # (M, D) features, M at least 2
                     ) -> float: # squared distance, in squared units of the features
-    "Fréchet distance between normal distributions fitted to two sets of features. It is biased upwards for few samples: compare equal counts only."
-    if min(len(a), len(b)) < 2: raise ValueError(f'a covariance needs at least 2 samples, got {len(a)} and {len(b)}')
-    return frechet_from_moments(a.double().mean(0), torch.cov(a.double().T), b.double().mean(0), torch.cov(b.double().T))
+    "Fréchet distance of features. It is biased upwards for few samples: compare equal counts only."
+    if min(len(a), len(b)) < 2:
+        raise ValueError(f'a covariance needs at least 2 samples, got {len(a)} and {len(b)}')
+    a, b = a.double(), b.double()
+    return frechet_from_moments(a.mean(0), torch.cov(a.T), b.mean(0), torch.cov(b.T))
 
 # %% ../../nbs/studies/03_judge.ipynb #94f26202
 def _distances(a:Tensor, b:Tensor, chunk:int=1000) -> list[Tensor]:
     "Distances (chunk, M) from each part of `a` to all of `b`, exact also for points that coincide."
-    return [torch.cdist(part.double(), b.double(), compute_mode='donot_use_mm_for_euclid_dist') for part in a.split(chunk)]
+    exact = 'donot_use_mm_for_euclid_dist'
+    return [torch.cdist(part.double(), b.double(), compute_mode=exact) for part in a.split(chunk)]
 
 def _radii(a:Tensor, k:int) -> Tensor:
     "Distance from each point to its k-th nearest neighbour other than itself."
@@ -241,67 +299,91 @@ def _radii(a:Tensor, k:int) -> Tensor:
 
 def _inside(points:Tensor, centres:Tensor, radii:Tensor) -> float:
     "Share of the points that lie in at least one ball."
-    return torch.cat([(d <= radii).any(1) for d in _distances(points, centres)]).double().mean().item()
+    inside = [(d <= radii).any(1) for d in _distances(points, centres)]
+    return torch.cat(inside).double().mean().item()
 
 # %% ../../nbs/studies/03_judge.ipynb #e478e04e
 def precision_recall(real:Tensor, # (N, D) features of real pictures
                      fake:Tensor, # (M, D) features of generated pictures
                      k:int=3,     # neighbours, less than N and M
                     ) -> tuple[float, float]: # precision and recall, 0 to 1
-    "Improved precision and recall (Kynkäänniemi et al., 2019). Both depend on the counts: compare equal counts only."
-    if min(len(real), len(fake)) <= k: raise ValueError(f'{k} neighbours need more than {k} pictures on both sides, got {len(real)} real and {len(fake)} generated')
+    "Improved precision and recall (Kynkäänniemi et al., 2019). Compare equal counts only."
+    if min(len(real), len(fake)) <= k:
+        raise ValueError(f'{k} neighbours need more than {k} pictures on both sides, '
+                         f'got {len(real)} real and {len(fake)} generated')
     return _inside(fake, real, _radii(real, k)), _inside(real, fake, _radii(fake, k))
 
 # %% ../../nbs/studies/03_judge.ipynb #eed1a235
+def _reference_features(judge:Judge, reference:Tensor) -> Tensor:
+    "Features of real pictures, which may be features already."
+    if reference.ndim == 2: return reference
+    _, features = judge_readings(judge, reference)
+    return features
+
 def judge_images(judge:Judge,           # a trained judge
-                 images:Tensor,         # uint8 (N, C, H, H), resized to the judge's size when H differs
-                 reference:Tensor|None=None, # real pictures, uint8 (M, C, H, H), or their features (M, D) from `judge_readings`
+                 images:Tensor, # uint8 (N, C, H, H), resized to the judge's size when H differs
+                 reference:Tensor|None=None, # real pictures, uint8 (M, C, H, H), or features (M, D)
                  threshold:float=.5,    # see `recognised`
                  k:int=3,               # neighbours for precision and recall
-                ) -> dict:              # count, recognised, coverage, histogram; with a reference also frechet, precision, recall
-    "Recognised share, class coverage, and the distances to real pictures. Compare rows with equal `count` only."
+                ) -> dict:              # the keys of a row; distances only with a reference
+    "Recognised share, coverage, distances to real pictures. Compare rows of equal `count` only."
     probabilities, features = judge_readings(judge, images)
     good = recognised(probabilities, threshold)
     covered, histogram = coverage(probabilities[good].argmax(1), judge.config.classes)
-    found = {'count': len(images), 'recognised': good.double().mean().item(), 'coverage': covered, 'histogram': histogram}
-    if reference is None: return found
-    real = reference if reference.ndim == 2 else judge_readings(judge, reference)[1]
+    scores = {'count': len(images), 'recognised': good.double().mean().item(),
+              'coverage': covered, 'histogram': histogram}
+    if reference is None: return scores
+    real = _reference_features(judge, reference)
     precision, recall = precision_recall(real, features, k)
-    return {**found, 'frechet': frechet_distance(real, features), 'precision': precision, 'recall': recall}
+    return {**scores, 'frechet': frechet_distance(real, features), 'precision': precision,
+            'recall': recall}
 
 # %% ../../nbs/studies/03_judge.ipynb #4756543a
-REAL_CONTROL, NOISE_CONTROLS = 'real', ('shuffled pieces', 'pixel independent', 'pure noise')
+REAL_CONTROL = 'real'
+NOISE_CONTROLS = ('shuffled_pieces', 'pixel_independent', 'pure_noise')
 
 def control_pictures(images:Tensor, # uint8 (N, C, S, S) test pictures
                      count:int,     # pictures per control, at most N
                      seed:int=0,    # which pictures, and the noise
-                    ) -> dict[str, Tensor]: # name -> uint8 (count, C, S, S)
+                    ) -> dict[str, Tensor]: # control -> uint8 (count, C, S, S)
     "The same test pictures whole, noised, cut up, mixed pixel by pixel, and replaced by noise."
-    if not 1 <= count <= len(images): raise ValueError(f'count must be 1 to {len(images)}, the number of test pictures, got {count}')
+    if not 1 <= count <= len(images):
+        raise ValueError(f'count must be 1 to {len(images)}, the number of test pictures, '
+                         f'got {count}')
     rng = _generator(seed)
     real = images[torch.randperm(len(images), generator=rng)[:count]]
-    return {REAL_CONTROL: real, 'slight noise': noised(real, .85, rng), 'half noise': noised(real, .5, rng),
-            'shuffled pieces': shuffled_patches(real, max(1, real.shape[-1] // 4), False, rng),
-            'pixel independent': pixel_independent(images, count, rng), 'pure noise': pure_noise(count, real.shape[1:], rng)}
+    piece = max(1, real.shape[-1] // 4)
+    return {REAL_CONTROL: real,
+            'slight_noise': noised(real, .85, rng),
+            'half_noise': noised(real, .5, rng),
+            'shuffled_pieces': shuffled_patches(real, piece, False, rng),
+            'pixel_independent': pixel_independent(images, count, rng),
+            'pure_noise': pure_noise(count, real.shape[1:], rng)}
 
 # %% ../../nbs/studies/03_judge.ipynb #b977d6d9
 def judge_controls(judge:Judge,        # a trained judge
                    images:Tensor,      # uint8 (N, C, S, S) test pictures
                    reference:Tensor,   # training pictures or their features, as for `judge_images`
-                   count:int|None=None,# pictures per control: as many as the samples that will stand beside them; all when None
+                   count:int|None=None,# pictures per control, as many as samples; all when None
                    threshold:float=.5, # see `recognised`
                    seed:int=0,         # see `control_pictures`
-                  ) -> dict[str, dict]: # name -> what `judge_images` returns
+                  ) -> dict[str, dict]: # control -> what `judge_images` returns
     "Judge every control with equally many pictures."
-    real = reference if reference.ndim == 2 else judge_readings(judge, reference)[1]
-    return {name: judge_images(judge, x, real, threshold) for name, x in control_pictures(images, count or len(images), seed).items()}
+    real = _reference_features(judge, reference)
+    controls = control_pictures(images, count or len(images), seed)
+    return {name: judge_images(judge, x, real, threshold) for name, x in controls.items()}
 
 # %% ../../nbs/studies/03_judge.ipynb #8765bbe9
 def quality_bar(controls:Mapping[str, Mapping] # what `judge_controls` returned
                ) -> float:                     # recognised share that samples must reach
-    "Midway between real pictures and the best noise control. Raises ValueError when the judge cannot tell them apart."
+    "Midway between real pictures and the best noise control. Raises ValueError without a gap."
     missing = [n for n in (REAL_CONTROL, *NOISE_CONTROLS) if n not in controls]
-    if missing: raise ValueError(f'controls {missing} are missing, got {list(controls)}: see judge_controls')
-    real, noise = controls[REAL_CONTROL]['recognised'], max(controls[n]['recognised'] for n in NOISE_CONTROLS)
-    if real <= noise: raise ValueError(f'this judge recognises {real:.1%} of real pictures and {noise:.1%} of a noise control, so it judges nothing: train it longer')
+    if missing:
+        raise ValueError(f'controls {missing} are missing, got {list(controls)}: '
+                         'see judge_controls')
+    real = controls[REAL_CONTROL]['recognised']
+    noise = max(controls[n]['recognised'] for n in NOISE_CONTROLS)
+    if real <= noise:
+        raise ValueError(f'this judge recognises {real:.1%} of real pictures and {noise:.1%} '
+                         'of a noise control, so it judges nothing: train it longer')
     return (real + noise) / 2

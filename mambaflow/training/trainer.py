@@ -154,7 +154,7 @@ class PeakMemory:
     @property
     def kind(self) -> str: # for records
         "What is measured, in words."
-        return 'peak allocated on the GPU' if self.cuda else 'peak growth of resident memory'
+        return 'cuda_allocated' if self.cuda else 'resident_growth'
 
     def bytes(self) -> int: # since construction
         "Peak so far, in bytes."

@@ -1,44 +1,71 @@
-"""The stepper in a real browser: live in JupyterLab, and its static page from file://. Run with `make test-browser`.
+"""The stepper in a real browser: live in JupyterLab, and its static page from file://.
 
-Screenshots are written to the folder that the environment variable MF_SHOTS names, when it is set.
+Run with `make test-browser`. Screenshots are written to the folder that the environment variable
+MF_SHOTS names, when it is set.
 """
-import json, os, shutil, socket, subprocess, time, urllib.request
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
 from pathlib import Path
+from typing import NamedTuple
+
 import pytest
 from playwright.sync_api import sync_playwright
-from mambaflow.data import load_images
-from mambaflow.stepper import ExactFlow, Lineup
+
+from mambaflow.app.stepper import ExactFlow, ModelSet
+from mambaflow.data.images import load_images
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
-FLAGS = '--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run'.split()
-PIXELS = '''e => { const c = e.tagName === 'CANVAS' ? e : Object.assign(document.createElement('canvas'), {width: e.naturalWidth, height: e.naturalHeight});
-  if (c !== e) c.getContext('2d').drawImage(e, 0, 0); return c.toDataURL(); }'''
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
+FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking',
+         '--disable-component-update', '--disable-sync', '--no-first-run']
+PIXELS = '''element => {
+  if (element.tagName === 'CANVAS') return element.toDataURL();
+  const [width, height] = [element.naturalWidth, element.naturalHeight];
+  const canvas = Object.assign(document.createElement('canvas'), {width, height});
+  canvas.getContext('2d').drawImage(element, 0, 0);
+  return canvas.toDataURL();
+}'''
+BACKGROUND = 'getComputedStyle(document.body).backgroundColor'
+VISIBILITY = 'element => getComputedStyle(element).visibility'
 
 
 @pytest.fixture(scope='session')
 def browser():
     "One Chromium for all tests."
     assert CHROMIUM, 'no chromium found: install it (Debian: apt-get install chromium)'
-    with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield b
-        b.close()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
 
 
 def shot(page, name):
     "A picture for people, when they ask for it."
-    if folder := os.environ.get('MF_SHOTS'): page.screenshot(path=str(Path(folder)/f'{name}.png'), full_page=True)
+    folder = os.environ.get('MF_SHOTS')
+    if folder: page.screenshot(path=str(Path(folder)/f'{name}.png'), full_page=True)
 
 
-def pixels(page, selector): return [e.evaluate(PIXELS) for e in page.locator(selector).all() if e.is_visible()]
+def pixels(page, selector):
+    "What the visible pictures show, each as an address that holds it."
+    elements = page.locator(selector).all()
+    return [e.evaluate(PIXELS) for e in elements if e.is_visible()]
 
 
-def until(what, seconds=30):
-    "Wait for a condition, and return its last value."
-    end = time.time() + seconds
-    while not (value := what()) and time.time() < end: time.sleep(.05)
-    assert value
+def text(page, selector):
+    return page.locator(selector).inner_text()
+
+
+def until(condition, seconds=30):
+    "Wait for a condition, and return its last value. Fails when time is over."
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end: time.sleep(.05)
+    assert value, f'not reached within {seconds} s: {value!r}'
     return value
 
 
@@ -46,146 +73,366 @@ def until(what, seconds=30):
 
 @pytest.fixture(scope='session')
 def static(tmp_path_factory):
-    "A page of two exact flows, one of which has no labels for `any` only."
-    d = load_images('digits', size=16, limit=300)
-    lineup = Lineup({'PM': ExactFlow(d.images, d.labels), 'PT': ExactFlow(d.images[:100], d.labels[:100]), 'HMA': tmp_path_factory.mktemp('none')/'missing.safetensors'})
-    return lineup.save_html(tmp_path_factory.mktemp('page')/'page.html', seeds=(3, 5, 8), labels=range(10), title='Stepper')
+    "A page of two exact flows, and of a model whose file is missing."
+    digits = load_images('digits', size=16, limit=300)
+    models = ModelSet({
+        'PM': ExactFlow(digits.images, digits.labels),
+        'PT': ExactFlow(digits.images[:100], digits.labels[:100]),
+        'HMA': tmp_path_factory.mktemp('none')/'missing.safetensors'})
+    path = tmp_path_factory.mktemp('page')/'page.html'
+    return models.save_html(path, seeds=(3, 5, 8), labels=range(10), title='Stepper')
 
 
-def open_static(browser, static, **context):
-    "The page, with everything that it asks the network for."
-    page = browser.new_context(viewport={'width': 1000, 'height': 900}, **context).new_page()
-    page.asked, page.errors = [], []
-    page.on('request', lambda r: page.asked.append(r.url)); page.on('pageerror', lambda e: page.errors.append(str(e)))
-    page.goto(static.as_uri()); page.wait_for_selector('body[data-ready]')
-    return page
+class Static:
+    "The page in a browser, with everything that it requests, and its errors."
+    def __init__(self, browser, path, **context):
+        size = {'width': 1000, 'height': 900}
+        self.page = browser.new_context(viewport=size, **context).new_page()
+        self.requests = []
+        self.errors = []
+        self.page.on('request', lambda request: self.requests.append(request.url))
+        self.page.on('pageerror', lambda error: self.errors.append(str(error)))
+        self.open(path.as_uri())
+
+    def open(self, address):
+        self.page.goto(address)
+        self.page.wait_for_selector('body[data-ready]')
+
+    def models(self): return pixels(self.page, '.card canvas')
+    def noise(self): return pixels(self.page, '#noisy')
+    def where(self): return text(self.page, '#where')
+    def seed(self): return text(self.page, '#seed option:checked')
+    def digit(self): return text(self.page, '#digits [aria-checked=true]')
+    def press(self, key): self.page.keyboard.press(key)
+
+    def click_digit(self, digit):
+        self.page.locator('#digits button', has_text=str(digit)).click()
+
+    def click_step(self, step):
+        self.page.locator('.strip').first.locator('.steps canvas').nth(step).click()
+
+    def brightness(self):
+        "Of the background, 0 to 765."
+        rgb = self.page.evaluate(BACKGROUND).strip('rgb()')
+        return sum(map(int, rgb.split(',')))
+
+
+def test_static_first(browser, static):
+    s = Static(browser, static)
+    assert len(s.models()) == 2
+    assert s.page.locator('.steps canvas.now').count() == 3
+    assert 'no such file' in text(s.page, '.card .problem:visible')
 
 
 def test_static_mouse(browser, static):
-    page = open_static(browser, static)
-    big, noise = lambda: pixels(page, '.card canvas'), lambda: pixels(page, '#noisy')
-    assert page.locator('.steps canvas.now').count() == 3 and len(big()) == 2
-    assert 'no such file' in page.locator('.card .problem:visible').inner_text()
-    last, first_noise = big(), noise()
-    page.locator('#digits button', has_text='7').click()
-    assert big() != last and noise() == first_noise and page.locator('#digits [aria-checked=true]').inner_text() == '7'
-    seven = big()
-    page.locator('#noise').click()
-    assert noise() != first_noise and big() != seven and page.locator('#seed option:checked').inner_text() == '5'
-    page.locator('#seed').select_option(label='3')
-    assert noise() == first_noise and big() == seven
-    page.locator('.strip').first.locator('.steps canvas').nth(0).click()
-    assert set(big()) == set(noise()) and 'step 0 of 10, t = 0.00' in page.locator('#where').inner_text()
-    page.locator('#play').click()
-    until(lambda: 'step 10 of 10' in page.locator('#where').inner_text())
-    assert big() == seven
-    assert all(u.startswith(('file:', 'data:')) for u in page.asked) and not page.errors, (page.asked, page.errors)
+    s = Static(browser, static)
+    first, first_noise = s.models(), s.noise()
+    s.click_digit(7)
+    seven = s.models()
+    assert s.digit() == '7'
+    assert seven != first
+    assert s.noise() == first_noise
+    s.page.locator('#noise').click()
+    assert s.seed() == '5'
+    assert s.noise() != first_noise
+    assert s.models() != seven
+    s.page.locator('#seed').select_option(label='3')
+    assert s.noise() == first_noise
+    assert s.models() == seven
+    s.page.locator('#again').click()
+    assert s.seed() == '5'
 
 
-def test_static_keyboard(browser, static):
-    page = open_static(browser, static)
-    where, start = lambda: page.locator('#where').inner_text(), pixels(page, '.card canvas')
-    for key, at in (('ArrowLeft', 9), ('ArrowLeft', 8), ('ArrowRight', 9), ('Home', 0), ('ArrowLeft', 0), ('End', 10), ('ArrowRight', 10)):
-        page.keyboard.press(key); assert f'step {at} of 10' in where(), key
-    page.keyboard.press('4'); assert page.locator('#digits [aria-checked=true]').inner_text() == '4' and pixels(page, '.card canvas') != start
-    page.keyboard.press('r'); assert page.locator('#seed option:checked').inner_text() == '5'
-    page.locator('#digits button').first.focus(); page.keyboard.press('Enter'); assert page.locator('#digits [aria-checked=true]').inner_text() == '0'
-    page.keyboard.press('Space'); until(lambda: 'step 3 of 10' in where())
-    page.keyboard.press('Space'); stopped = where(); page.wait_for_timeout(800)
-    assert where() == stopped and page.locator('#digits [aria-checked=true]').inner_text() == '0'
+def test_static_steps_and_play(browser, static):
+    s = Static(browser, static)
+    last = s.models()
+    s.click_step(0)
+    assert s.where() == 'step 0 of 10, t = 0.00'
+    assert set(s.models()) == set(s.noise())
+    s.page.locator('#play').click()
+    until(lambda: s.where().startswith('step 10 of 10'))
+    assert s.models() == last
+
+
+def test_static_asks_nothing_of_the_network(browser, static):
+    s = Static(browser, static)
+    s.click_digit(7)
+    s.page.locator('#noise').click()
+    s.press('Space')
+    until(lambda: s.where().startswith('step 10 of 10'))
+    outside = [url for url in s.requests if not url.startswith(('file:', 'data:'))]
+    assert s.requests, 'no request was seen at all'
+    assert outside == []
+    assert s.errors == []
+
+
+def test_static_arrows(browser, static):
+    s = Static(browser, static)
+    keys = {'ArrowLeft': 9, 'Home': 0, 'End': 10}
+    for key, step in keys.items():
+        s.press(key)
+        assert s.where().startswith(f'step {step} of 10'), key
+    s.press('ArrowRight')
+    assert s.where().startswith('step 10 of 10')
+    s.press('Home')
+    s.press('ArrowLeft')
+    assert s.where().startswith('step 0 of 10')
+    s.press('ArrowRight')
+    assert s.where().startswith('step 1 of 10')
+
+
+def test_static_keys(browser, static):
+    s = Static(browser, static)
+    first = s.models()
+    s.press('4')
+    assert s.digit() == '4'
+    assert s.models() != first
+    s.press('r')
+    assert s.seed() == '5'
+    s.page.locator('#digits button').first.focus()
+    s.press('Enter')
+    assert s.digit() == '0'
+    s.press('Space')
+    until(lambda: s.where().startswith('step 3 of 10'))
+    s.press('Space')
+    stopped = s.where()
+    s.page.wait_for_timeout(800)
+    assert s.where() == stopped
+    assert s.digit() == '0'
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_static_colours_and_width(browser, static, scheme):
-    page = open_static(browser, static, color_scheme=scheme)
-    ground = lambda: sum(map(int, page.evaluate("getComputedStyle(document.body).backgroundColor").strip('rgb()').split(',')))
-    assert (ground() > 600) == (scheme == 'light')
-    page.keyboard.press('5'); page.locator('.strip').first.locator('.steps canvas').nth(6).click()
-    shot(page, f'static_{scheme}')
-    page.set_viewport_size({'width': 390, 'height': 800})
-    assert page.evaluate('document.documentElement.scrollWidth') <= 390
-    shot(page, f'static_phone_{scheme}')
+def test_static_colours(browser, static, scheme):
+    "The browser's preference chooses the colours; the hash of the address overrides it."
+    s = Static(browser, static, color_scheme=scheme)
+    assert (s.brightness() > 600) == (scheme == 'light')
+    s.press('5')
+    s.click_step(6)
+    shot(s.page, f'static_{scheme}')
     other = {'light': 'dark', 'dark': 'light'}[scheme]
-    page.goto('about:blank'); page.goto(f'{static.as_uri()}#{other}'); page.wait_for_selector('body[data-ready]')
-    assert (ground() > 600) == (other == 'light')
+    s.page.goto('about:blank')
+    s.open(f'{static.as_uri()}#{other}')
+    assert (s.brightness() > 600) == (other == 'light')
+
+
+def test_static_on_a_telephone(browser, static):
+    s = Static(browser, static)
+    s.page.set_viewport_size({'width': 390, 'height': 800})
+    assert s.page.evaluate('document.documentElement.scrollWidth') <= 390
+    shot(s.page, 'static_phone')
 
 
 # ---------------------------------------------------------------- live, in JupyterLab
 
-def start_lab(tmp_path_factory, theme='light'):
-    "A JupyterLab of its own, on a folder that holds the notebook and no weights, or on the folder that MF_LAB_ROOT names. Yields its address."
-    home = tmp_path_factory.mktemp('lab')
-    root = Path(os.environ.get('MF_LAB_ROOT', home/'repo'))
-    if not root.exists():
-        (root/'nbs').mkdir(parents=True); (root/'settings.ini').touch()
-        shutil.copy(ROOT/'nbs'/'experiments'/'play.ipynb', root/'nbs'/'stepper.ipynb')
-    dirs = {f'JUPYTER_{k}_DIR': str(home/k.lower()) for k in ('CONFIG', 'DATA', 'RUNTIME')} | {'JUPYTERLAB_SETTINGS_DIR': str(home/'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(home/'workspaces'), 'IPYTHONDIR': str(home/'ipython')}
-    news = home/'settings'/'@jupyterlab'/'apputils-extension'; news.mkdir(parents=True)
-    (news/'notification.jupyterlab-settings').write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
-    themes = home/'settings'/'@jupyterlab'/'apputils-extension'/'themes.jupyterlab-settings'
-    themes.write_text(json.dumps({'theme': f'JupyterLab {theme.title()}'}))
-    with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
-    env = os.environ | dirs | {'PYTHONPATH': os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))}
-    log = (home/'lab.log').open('w')
-    server = subprocess.Popen(['jupyter', 'lab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--IdentityProvider.token=test', '--allow-root', f'--notebook-dir={root}', '--LabApp.news_url=None'], env=env, stdout=log, stderr=log)
-    url = f'http://127.0.0.1:{port}'
-    def up():
-        assert server.poll() is None, (home/'lab.log').read_text()[-3000:]
-        try: return urllib.request.urlopen(f'{url}/api/status?token=test', timeout=2).status == 200
+NOTEBOOK = 'nbs/play.ipynb'
+
+
+def make_root(folder):
+    "A repository that holds the notebook and no weights."
+    (folder/'nbs').mkdir(parents=True)
+    (folder/'settings.ini').touch()
+    shutil.copy(ROOT/'nbs'/'experiments'/'play.ipynb', folder/NOTEBOOK)
+
+
+def write_settings(folder, theme):
+    "JupyterLab's own settings: no news, and a theme."
+    own = folder/'@jupyterlab'/'apputils-extension'
+    own.mkdir(parents=True)
+    news = {'fetchNews': 'false', 'checkForUpdates': False}
+    (own/'notification.jupyterlab-settings').write_text(json.dumps(news))
+    colours = {'theme': f'JupyterLab {theme.title()}'}
+    (own/'themes.jupyterlab-settings').write_text(json.dumps(colours))
+
+
+def lab_environment(home):
+    "Nothing of the user's own Jupyter is read or written."
+    folders = {f'JUPYTER_{kind}_DIR': home/kind.lower() for kind in ('CONFIG', 'DATA', 'RUNTIME')}
+    folders['JUPYTERLAB_SETTINGS_DIR'] = home/'settings'
+    folders['JUPYTERLAB_WORKSPACES_DIR'] = home/'workspaces'
+    folders['IPYTHONDIR'] = home/'ipython'
+    paths = [str(ROOT), os.environ.get('PYTHONPATH', '')]
+    python = {'PYTHONPATH': os.pathsep.join(filter(None, paths))}
+    return os.environ | {name: str(path) for name, path in folders.items()} | python
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+class Lab(NamedTuple):
+    "A server of JupyterLab."
+    url: str
+    server: subprocess.Popen
+    log: Path
+
+    def api(self, path, method='GET'):
+        headers = {'Authorization': 'token test'}
+        request = urllib.request.Request(f'{self.url}/api{path}', method=method, headers=headers)
+        return urllib.request.urlopen(request, timeout=10)
+
+    def is_up(self):
+        assert self.server.poll() is None, self.log.read_text()[-3000:]
+        try: return self.api('/status').status == 200
         except OSError: return False
-    try: until(up, 60); yield url
-    finally: server.terminate(); server.wait(20)
+
+
+def start_lab(home, root, theme='light'):
+    "A JupyterLab of its own on the folder `root`. Yields it, and stops it."
+    write_settings(home/'settings', theme)
+    port = free_port()
+    command = ['jupyter', 'lab', '--no-browser', '--ip=127.0.0.1', f'--port={port}',
+               '--IdentityProvider.token=test', '--allow-root', f'--notebook-dir={root}',
+               '--LabApp.news_url=None']
+    log = home/'lab.log'
+    with log.open('w') as file:
+        server = subprocess.Popen(command, env=lab_environment(home), stdout=file, stderr=file)
+    lab = Lab(f'http://127.0.0.1:{port}', server, log)
+    try:
+        until(lab.is_up, 60)
+        yield lab
+    finally:
+        server.terminate()
+        server.wait(20)
 
 
 @pytest.fixture(scope='session')
-def lab(tmp_path_factory): yield from start_lab(tmp_path_factory)
+def lab(tmp_path_factory):
+    home = tmp_path_factory.mktemp('lab')
+    make_root(home/'repo')
+    yield from start_lab(home, home/'repo')
 
 
-def run_all(browser, lab, path='nbs/stepper.ipynb'):
+class Live:
     "The notebook in Lab with all cells run, and the stepper idle in it."
-    page = browser.new_context(viewport={'width': 1450, 'height': 1500}).new_page()
-    page.goto(f'{lab}/doc/tree/{path}?reset&token=test'); page.wait_for_selector('.jp-Toolbar-kernelName', timeout=60_000)
-    until(lambda: 'ython' in page.locator('.jp-Toolbar-kernelName').first.inner_text(), 60)
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
-    page.get_by_role('menuitem', name='Run', exact=True).click(); page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
-    page.wait_for_selector('.mf-stepper', timeout=90_000); idle(page)
-    return page
+    def __init__(self, browser, lab):
+        size = {'width': 1450, 'height': 1500}
+        self.page = browser.new_context(viewport=size).new_page()
+        self.page.goto(f'{lab.url}/doc/tree/{NOTEBOOK}?reset&token=test')
+        self.wait_for_kernel()
+        for item in ('Run', 'Run All Cells'):
+            self.page.get_by_role('menuitem', name=item, exact=True).click()
+        self.page.wait_for_selector('.mf-stepper', timeout=90_000)
+        self.settle()
+
+    def wait_for_kernel(self):
+        name = self.page.locator('.jp-Toolbar-kernelName').first
+        name.wait_for(timeout=60_000)
+        until(lambda: 'ython' in name.inner_text(), 60)
+        idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+        self.page.wait_for_selector(idle, timeout=60_000)
+
+    def models(self): return pixels(self.page, '.mf-image')
+    def noise(self): return pixels(self.page, '.mf-noise')
+    def strips(self): return pixels(self.page, '.mf-strip')
+    def status(self): return text(self.page, '.mf-status')
+    def where(self): return text(self.page, '.mf-where')
+    def press(self, key): self.page.keyboard.press(key)
+    def click(self, selector): self.page.locator(selector).first.click()
+    def warning(self): return self.page.locator('.mf-late').evaluate(VISIBILITY)
+
+    def click_digit(self, digit):
+        self.page.locator('.mf-label button', has_text=digit).click()
+
+    def is_idle(self):
+        busy = self.page.locator('.mf-busy').count()
+        return busy == 0 and ' steps' in self.status() and len(self.models()) == 3
+
+    def settle(self): until(self.is_idle, 60)
+
+    def change(self, act, look=None):
+        "Do something, wait until what `look` sees has changed and all is computed."
+        look = look or self.models
+        before = look()
+        act()
+        until(lambda: look() != before)
+        self.settle()
+        return look()
+
+    def reset(self):
+        "The first request again: seed 0, any digit, euler; the last step."
+        self.page.locator('.mf-seed input').fill('0')
+        self.press('Enter')
+        self.click_digit('any')
+        self.page.locator('.mf-sampler select').select_option('euler')
+        until(lambda: self.status() == 'seed 0, euler, 10 steps')
+        self.settle()
+        self.page.locator('.mf-k .noUi-handle').focus()
+        self.press('End')
+        until(lambda: self.where() == '10 of 10, t = 1.00')
 
 
-def idle(page): until(lambda: page.locator('.mf-busy').count() == 0 and ' steps' in page.locator('.mf-status').inner_text() and len(pixels(page, '.mf-image')) == 3, 60)
+@pytest.fixture(scope='session')
+def open_live(browser, lab): return Live(browser, lab)
 
 
-def test_live(browser, lab):
-    page = run_all(browser, lab)
-    big, noise, status = lambda: pixels(page, '.mf-image'), lambda: pixels(page, '.mf-noise'), lambda: page.locator('.mf-status').inner_text()
-    def changes(act, seen=big):
-        before = seen(); act(); until(lambda: seen() != before); idle(page); return seen()
-    assert len(big()) == 3 and len(pixels(page, '.mf-strip')) == 3 and page.locator('.mf-late').evaluate("e => getComputedStyle(e).visibility") == 'hidden'
-    first = big()
-    handle = page.locator('.mf-k .noUi-handle'); handle.focus()
-    changes(lambda: page.keyboard.press('ArrowLeft')); until(lambda: '9 of 10' in page.locator('.mf-where').inner_text())
-    changes(lambda: page.keyboard.press('ArrowRight')); until(lambda: big() == first)
-    seven = changes(lambda: page.locator('.mf-label button', has_text='7').click()); until(lambda: 'digit 7' in status())
-    before = noise()
-    changes(lambda: page.locator('.mf-over').click()); until(lambda: 'seed 1' in status()); assert noise() != before
-    changes(lambda: page.locator('.mf-reseed').click(), noise); until(lambda: 'seed 2' in status())
-    page.locator('.mf-seed input').fill('0'); page.keyboard.press('Enter')
-    until(lambda: 'seed 0' in status() and noise() == before); idle(page); until(lambda: big() == seven)
-    changes(lambda: page.locator('.mf-sampler select').select_option('heun'), lambda: pixels(page, '.mf-strip')); until(lambda: 'heun' in status())
-    page.locator('.mf-sampler select').select_option('euler'); until(lambda: 'euler' in status()); idle(page)
-    page.locator('.mf-play button').first.click()
-    seen = set(); until(lambda: seen.add(page.locator('.mf-where').inner_text()) or len(seen) > 8 and any('10 of 10' in s for s in seen), 30)
-    assert any('0 of 10, t = 0.00' in s for s in seen), seen
-    for _ in range(8): page.locator('.mf-reseed').click()
-    until(lambda: 'seed 8' in status()); idle(page)
-    shot(page, 'live_light')
+@pytest.fixture
+def live(open_live):
+    "One open notebook for several tests."
+    open_live.reset()
+    return open_live
+
+
+def test_live_first(live):
+    assert len(live.models()) == 3
+    assert len(live.strips()) == 3
+    assert live.warning() == 'hidden'
+
+
+def test_live_steps(live):
+    first = live.models()
+    live.page.locator('.mf-k .noUi-handle').focus()
+    live.change(lambda: live.press('ArrowLeft'))
+    until(lambda: live.where() == '9 of 10, t = 0.90')
+    live.change(lambda: live.press('ArrowRight'))
+    until(lambda: live.models() == first)
+
+
+def test_live_digit_and_seeds(live):
+    seven = live.change(lambda: live.click_digit('7'))
+    until(lambda: 'digit 7' in live.status())
+    noise = live.noise()
+    live.change(lambda: live.click('.mf-over'))
+    until(lambda: 'seed 1' in live.status())
+    assert live.noise() != noise
+    live.change(lambda: live.click('.mf-reseed'), live.noise)
+    until(lambda: 'seed 2' in live.status())
+    live.page.locator('.mf-seed input').fill('0')
+    live.press('Enter')
+    until(lambda: 'seed 0' in live.status() and live.noise() == noise)
+    live.settle()
+    until(lambda: live.models() == seven)
+
+
+def test_live_sampler(live):
+    choice = live.page.locator('.mf-sampler select')
+    live.change(lambda: choice.select_option('heun'), live.strips)
+    until(lambda: 'heun' in live.status())
+
+
+def test_live_play(live):
+    "The film begins at the noise, shows most steps, and ends at the last."
+    live.click('.mf-play button')
+    seen = set()
+    def complete():
+        seen.add(live.where())
+        return len(seen) > 8 and '10 of 10, t = 1.00' in seen
+    until(complete)
+    assert '0 of 10, t = 0.00' in seen
+
+
+def test_live_clicks_do_not_queue_up(live):
+    for _ in range(8): live.click('.mf-reseed')
+    until(lambda: 'seed 8' in live.status())
+    live.settle()
+    shot(live.page, 'live_light')
 
 
 def test_live_dead_kernel(browser, lab):
     "When the kernel is gone, the page says so."
-    page = run_all(browser, lab)
-    def api(path, method='GET'): return urllib.request.urlopen(urllib.request.Request(f'{lab}/api/kernels{path}', method=method, headers={'Authorization': 'token test'}))
-    for k in json.load(api('')): api(f"/{k['id']}", 'DELETE')
-    until(lambda: page.locator('.mf-late').evaluate("e => getComputedStyle(e).visibility") == 'visible', 40)
-    assert 'restart it' in page.locator('.mf-late').inner_text()
-    shot(page, 'live_dead')
+    live = Live(browser, lab)
+    for kernel in json.load(lab.api('/kernels')): lab.api(f"/kernels/{kernel['id']}", 'DELETE')
+    until(lambda: live.warning() == 'visible', 40)
+    assert 'restart it' in text(live.page, '.mf-late')
+    shot(live.page, 'live_dead')

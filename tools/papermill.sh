@@ -1,0 +1,14 @@
+# sh tools/papermill.sh NOTEBOOK OUTPUT [papermill's options]   runs a notebook quietly: its progress bars
+# are shown, what papermill and the kernel say goes to a log beside OUTPUT, which is shown on failure.
+set -e
+notebook=$1
+output=$2
+shift 2
+mkdir -p "$(dirname "$output")"
+log=${output%.ipynb}.log
+if ! python -W ignore -m papermill --no-progress-bar --log-level ERROR --stderr-file /dev/fd/3 \
+    "$notebook" "$output" "$@" 3>&2 >"$log" 2>&1; then
+    cat "$log" >&2
+    exit 1
+fi
+rm -f "$log"
