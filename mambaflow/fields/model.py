@@ -128,8 +128,9 @@ def model_kind(config:FieldConfig) -> str: # 'V1', 'V2' or 'local'
 
 # %% ../../nbs/fields/02_model.ipynb #a0b8e863
 def recipe_stage(config:FieldConfig) -> str: # one of `STAGES`
-    "The last stage of the stabilisation recipe of which a model has all changes."
-    def has(changes): return all(getattr(config, k) == v for k, v in changes.items())
+    "The last stage of the stabilisation recipe of which a model changes all fields, to any value."
+    plain = FieldConfig()
+    def has(changes): return all(getattr(config, k) != getattr(plain, k) for k in changes)
     return [name for name, changes in STAGES.items() if has(changes)][-1]
 
 # %% ../../nbs/fields/02_model.ipynb #dd0db504
@@ -298,7 +299,7 @@ class FieldModel(nn.Module):
         self._fade_embeddings()
         self.time = TimeEmbedding(c.cond_width)
         def context_layer(): return nn.ModuleList([nn.LayerNorm(d), PerceiverBlock(c, False)])
-        # modules keep the names that stored weights have: mixing for context layers, rounds for the decoder
+        # modules keep their names in stored weights: mixing for context layers, rounds for decoder
         self.mixing = nn.ModuleList(context_layer() for _ in range(c.context_layers))
         self.path = BiMambaEncoder(c) if c.layers else None
         self.context = nn.LayerNorm(d)

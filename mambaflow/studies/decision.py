@@ -369,7 +369,7 @@ def verdict_markdown(verdict:Verdict) -> str:
 # %% ../../nbs/studies/02_decision.ipynb #c3e3192f
 def _axis(values:Sequence[float], low:float, high:float) -> np.ndarray:
     "Places along an axis that holds all values, and at least `low` to `high`."
-    return np.geomspace(min(low, *values) * .95, max(high, *values) * 1.05, 150)
+    return np.geomspace(min(low, *values) / 1.1, max(high, *values) * 1.3, 150)
 
 def _challenger_wins(seconds:float, loss:float) -> bool:
     "Whether a survivor with these multiples of a reference's numbers beats it."
@@ -394,6 +394,9 @@ def plot_rule(candidates:Sequence[Candidate], # one per backbone
     xs, ys = _axis(seconds, .7, 1.6), _axis(losses, .7, 1.6)
     wins = np.array([[_challenger_wins(x, y) for x in xs] for y in ys], float)
     ax.contourf(xs, ys, wins, levels=[-.5, .5, 1.5], colors=['#e8eef5', '#fde9d9'])
+    if xs[-1] > 4: ax.set_xscale('log')
+    ax.xaxis.set_major_formatter('{x:g}')
+    ax.xaxis.set_minor_formatter('{x:g}')
     names = [c.name for c in candidates]
     for c, x, y in zip(finite, seconds, losses):
         survives = c in survivors
@@ -401,8 +404,7 @@ def plot_rule(candidates:Sequence[Candidate], # one per backbone
                    zorder=3)
         text = c.name if survives else f'{c.name}, eliminated'
         ax.annotate(text, (x, y), xytext=(8, 6), textcoords='offset points')
-    ax.set(xlabel=f"time per step / {ref.name}'s", ylabel=f"loss / {ref.name}'s",
-           xscale='log' if xs[-1] > 4 else 'linear')
+    ax.set(xlabel=f"time per step / {ref.name}'s", ylabel=f"loss / {ref.name}'s")
     title = f'Blue: {ref.name} wins against a survivor placed here. Orange: that survivor wins.'
     ax.set_title(title, fontsize=10)
     return ax

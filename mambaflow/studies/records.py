@@ -7,8 +7,8 @@ __all__ = ['PACKAGES', 'FREE_TEXT', 'SCHEMA', 'LABELS', 'COLOURS', 'sha256', 'fi
            'is_code', 'code_manifest', 'code_sha256', 'manifest_at', 'Tree', 'tree_state', 'name_code',
            'code_is_committed', 'device_name', 'cores', 'device_shared', 'versions', 'now', 'provenance', 'plain',
            'check_rows', 'brief', 'weight_entry', 'write_record', 'read_record', 'read_records', 'rows_table',
-           'check_folder', 'Run', 'open_run', 'weight_problem', 'weight_problems', 'check_weights', 'label',
-           'markdown_table', 'backbone_name', 'colour', 'smooth', 'Course', 'loss_course', 'plot_losses']
+           'markdown_table', 'check_folder', 'Run', 'open_run', 'weight_problem', 'weight_problems', 'check_weights',
+           'label', 'backbone_name', 'colour', 'smooth', 'Course', 'loss_course', 'plot_losses']
 
 # %% ../../nbs/studies/01_records.ipynb #47ca7d62
 import hashlib, importlib.metadata, json, math, os, platform, re, subprocess
@@ -347,6 +347,13 @@ def rows_table(records:Mapping|Sequence[Mapping], # one record or several
     rows = [{'run': r['run'], **row} for r in records for row in r.get(table, [])]
     return pd.DataFrame(rows)
 
+# %% ../../nbs/studies/01_records.ipynb #d94759db
+def markdown_table(table:pd.DataFrame # of what a reader sees
+                  ) -> str:           # Markdown, without the index
+    "A table in Markdown."
+    lines = [table.columns, ['---'] * len(table.columns), *table.values]
+    return '\n'.join('| ' + ' | '.join(map(str, line)) + ' |' for line in lines)
+
 # %% ../../nbs/studies/01_records.ipynb #1a88b442
 def _flat(o, prefix='') -> dict:
     "Entries of nested dictionaries, under the keys on the way to them."
@@ -469,13 +476,6 @@ def label(key:str,         # of a record
     "The words of a key, itself where there are none."
     if key == 'sample_mean' and n: return f'mean of {n} samples'
     return LABELS.get(key, key)
-
-# %% ../../nbs/studies/01_records.ipynb #d94759db
-def markdown_table(table:pd.DataFrame # of what a reader sees
-                  ) -> str:           # Markdown, without the index
-    "A table in Markdown."
-    lines = [table.columns, ['---'] * len(table.columns), *table.values]
-    return '\n'.join('| ' + ' | '.join(map(str, line)) + ' |' for line in lines)
 
 # %% ../../nbs/studies/01_records.ipynb #410d4d3f
 def backbone_name(record:Mapping) -> str:

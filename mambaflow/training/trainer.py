@@ -153,7 +153,7 @@ class PeakMemory:
 
     @property
     def kind(self) -> str: # for records
-        "What is measured, in words."
+        "What is measured, as a key."
         return 'cuda_allocated' if self.cuda else 'resident_growth'
 
     def bytes(self) -> int: # since construction
