@@ -33,7 +33,8 @@ def psnr(x:Tensor,    # (B, C, H, W) in [-1, 1]
     _check(x, truth)
     error = x.double() - truth.double()
     mse = error.square().mean((1, 2, 3))
-    return 10 * (4 / mse).log10()
+    ratio = 4 / mse
+    return 10 * ratio.log10()
 
 # %% ../../nbs/fields/03_metrics.ipynb #c00cb5d7
 WINDOWS = {'uniform': 7, 'gaussian': 11}    # pixels a side
@@ -41,15 +42,20 @@ WINDOWS = {'uniform': 7, 'gaussian': 11}    # pixels a side
 def _ssim_line(window:str, device) -> Tensor: # (1, 1, 1, size)
     "Weights of the window along one axis; they sum to one."
     size = WINDOWS[window]
-    at = torch.arange(size, dtype=torch.float64, device=device) - size // 2
-    line = torch.exp(-at**2 / (2 * 1.5**2)) if window == 'gaussian' else torch.ones_like(at)
-    return (line / line.sum()).view(1, 1, 1, size)
+    offsets = torch.arange(size, dtype=torch.float64, device=device) - size // 2
+    line = torch.ones_like(offsets)
+    if window == 'gaussian':
+        variance = 1.5**2
+        line = torch.exp(-offsets**2 / (2 * variance))
+    line = line / line.sum()
+    return line.view(1, 1, 1, size)
 
 def _window_mean(x:Tensor, line:Tensor) -> Tensor: # (B, C, H', W')
     "Weighted mean in a window at each place where it fits."
-    planes = x.flatten(0, 1)[:, None]
-    rows = F.conv2d(planes, line)
-    return F.conv2d(rows, line.mT)[:, 0].unflatten(0, x.shape[:2])
+    planes = x.flatten(0, 1)
+    rows = F.conv2d(planes[:, None], line)
+    means = F.conv2d(rows, line.mT)
+    return means[:, 0].unflatten(0, x.shape[:2])
 
 # %% ../../nbs/fields/03_metrics.ipynb #808744cf
 def ssim(x:Tensor,           # (B, C, H, W) in [-1, 1]
@@ -82,15 +88,18 @@ def _around(x:Tensor, reach:int) -> Tensor: # (B, C, H, W, P)
     "All pixels at most `reach` away, the pixel itself in the middle; the border is repeated."
     n = 2 * reach + 1
     padded = F.pad(x, (reach,) * 4, mode='replicate')
-    return padded.unfold(2, n, 1).unfold(3, n, 1).flatten(-2)
+    windows = padded.unfold(2, n, 1)
+    windows = windows.unfold(3, n, 1)
+    return windows.flatten(-2)
 
 def _flatter_half(reference:Tensor) -> Tensor: # (B, 1, H, W)
     "Where the variance in 5x5 pixels, summed over channels, is at most its median in that field."
     r = F.pad(reference.double(), (2,) * 4, mode='replicate')
     mean, mean_square = F.avg_pool2d(r, 5, 1), F.avg_pool2d(r.square(), 5, 1)
-    variance = (mean_square - mean.square()).clamp(min=0)
-    activity = variance.sum(1, keepdim=True)
-    median = activity.flatten(1).median(1).values
+    variance = mean_square - mean.square()
+    activity = variance.clamp(min=0).sum(1, keepdim=True)
+    flat = activity.flatten(1)
+    median = flat.median(1).values
     return activity <= median.view(-1, 1, 1, 1)
 
 # %% ../../nbs/fields/03_metrics.ipynb #238ff628
@@ -98,7 +107,8 @@ def _outside_neighbours(x:Tensor) -> Tensor: # (B, C, H, W)
     "How far each pixel lies outside the range of its eight neighbours."
     near = _around(x, 1)
     others = torch.cat([near[..., :4], near[..., 5:]], -1)
-    return x - x.clamp(others.amin(-1), others.amax(-1))
+    lowest, highest = others.amin(-1), others.amax(-1)
+    return x - x.clamp(lowest, highest)
 
 def speckle(x:Tensor,               # (B, C, H, W) at least 5 pixels a side
             reference:Tensor|None=None # the truth; without it the field after a 5x5 median
@@ -158,7 +168,10 @@ def load_lpips(device:str|torch.device='cpu'  # where to compute
     if missing := _lpips_missing(): return None, missing
     import lpips
     net = lpips.LPIPS(net='alex', verbose=False).eval().requires_grad_(False).to(device)
-    def as_rgb(v): return v.float().clamp(-1, 1).to(device).expand(-1, 3, -1, -1)
+    def as_rgb(v):
+        v = v.float().to(device)
+        v = v.clamp(-1, 1)
+        return v.expand(-1, 3, -1, -1)
     def distance(x:Tensor, truth:Tensor) -> Tensor: # (B,)
         _check(x, truth)
         return net(as_rgb(x), as_rgb(truth)).flatten()
@@ -177,7 +190,9 @@ def field_scores(x:Tensor,              # (B, C, H, W) reconstructed fields; cla
     shows_lattice = all(n % lattice == 0 and n >= 2 * lattice for n in x.shape[2:])
     decibels = psnr(x, truth)
     standard_error = decibels.std() / len(x)**.5 if len(x) > 1 else None
-    def artefact(v): return grid_artefact(v, lattice).mean() if shows_lattice else None
+    def artefact(v):
+        if not shows_lattice: return None
+        return grid_artefact(v, lattice).mean()
     scores = {'psnr': decibels.mean(),
               'psnr_se': standard_error,
               'ssim': ssim(x, truth, window).mean(),
