@@ -20,7 +20,7 @@ export PATH := $(BIN):$(PATH)
 RUN    := sh tools/papermill.sh
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields test test-browser test-docs lab docs stepper readme
+.PHONY: demo fields test test-browser test-docs lab docs stepper slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -91,6 +91,10 @@ stepper: $(READY)
 
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper
+
+# make slim FILES='outputs/x/*.ipynb': their pictures with a palette of 48 colours, for records that are committed
+slim: $(READY)
+	@python tools/slim.py 48 $(FILES)
 
 readme: $(READY)
 	@python tools/readme.py README.md
