@@ -11,5 +11,6 @@ nb.cells = [c for c in nb.cells if not c.source.startswith('#| hide')]
 for c in nb.cells:
     if c.cell_type == 'code' and c.source.startswith('#| echo: false'): c.metadata['transient'] = {'remove_source': True}
 text, _ = MarkdownExporter().from_notebook_node(nb)
-text = text.replace('](../', '](').replace('src="../', 'src="')              # paths are relative to nbs/ there, to the root here
+text = re.sub(r'\]\((?=[\w/]+\.ipynb)', '](nbs/', text)                     # paths are relative to nbs/ there,
+text = text.replace('](../', '](').replace('src="../', 'src="')              # to the root here
 Path(sys.argv[1]).write_text(re.sub(r'\n{3,}', '\n\n', text).strip() + '\n', encoding='utf8')

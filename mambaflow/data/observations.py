@@ -38,8 +38,8 @@ def _hash64(x:Tensor     # int64, any shape
 def check_images(images:Tensor):
     "Raise ValueError for anything but uint8 pictures (N, C, H, W) with pixels."
     if images.dtype != torch.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
-        given = f'{images.dtype} of shape {tuple(images.shape)}'
-        raise ValueError(f'images must be uint8 of shape (N, C, H, W), got {given}')
+        actual = f'{images.dtype} of shape {tuple(images.shape)}'
+        raise ValueError(f'images must be uint8 of shape (N, C, H, W), got {actual}')
 
 def image_keys(images:Tensor # uint8 (N, C, H, W)
               ) -> Tensor:   # int64 (N,)
@@ -162,8 +162,8 @@ def query_pixels(rest:Tensor,  # (B, K) pixels that are not observed
 def _check_keys(keys:Tensor, images:Tensor):
     "Raise ValueError unless there is one int64 key for each picture, on its device."
     if keys.shape != images.shape[:1] or keys.dtype != torch.int64:
-        given = f'{keys.dtype} of shape {tuple(keys.shape)}'
-        raise ValueError(f'keys must be int64, one for each of {len(images)} images, got {given}')
+        actual = f'{keys.dtype} of shape {tuple(keys.shape)}'
+        raise ValueError(f'keys must be int64, one for each of {len(images)} images, got {actual}')
     if keys.device != images.device:
         places = f'keys are on {keys.device}, but images on {images.device}'
         raise ValueError(f'{places}: move both to one device')
@@ -196,12 +196,12 @@ def observe(images:Tensor,           # uint8 (B, C, H, W)
     order = pixel_order(keys, pixels, seed)
     inputs, rest = order[:, :n], order[:, n:]
     if queries == 'all':
-        asked = torch.arange(pixels, device=images.device).expand(len(images), pixels)
+        query_index = torch.arange(pixels, device=images.device).expand(len(images), pixels)
     else:
-        asked = query_pixels(rest, keys, _query_count(pixels, n, queries), draw)
+        query_index = query_pixels(rest, keys, _query_count(pixels, n, queries), draw)
     grid = center_grid(height, width, device=images.device)
-    input_values, query_values = values_at(images, inputs), values_at(images, asked)
-    return Observations(grid[inputs], input_values, grid[asked], query_values)
+    input_values, query_values = values_at(images, inputs), values_at(images, query_index)
+    return Observations(grid[inputs], input_values, grid[query_index], query_values)
 
 # %% ../../nbs/data/02_observations.ipynb #af840191
 class FieldBatches:

@@ -38,20 +38,22 @@ class FieldConfig(Config):
     query_attention:bool = True             # self-attention of the queries in the decoder
     cond_width:int = at_least(128, 2, even=True) # features of the time embedding
     mlp_ratio:int = at_least(4, 1)          # hidden features of the MLP per feature
-    sequence:str = one_of('joint', ['joint', 'observations']) # tokens of the scan; joint: queries too
+    sequence:str = one_of('joint', ['joint', 'observations']) # of the scan; joint: queries too
     order:str = one_of('none', CURVES)      # curve that sorts the tokens
     dt_mode:str = one_of('uniform', DT_MODES) # factor on the step of each token
     fourier:str = one_of('random', FOURIER) # features of coordinates
-    grid:int = at_least(32, 1)              # pixels per side in training; offsets are counted in them
+    grid:int = at_least(32, 1)              # pixels per side in training, unit of offsets
     attention:str = one_of('full', ['full', 'nearest']) # to all observations, or the nearest
     relative_values:bool = False            # neighbours also give the difference of their values
     mean:str = one_of('none', ['none', 'thin_plate']) # interpolation that the velocity starts from
 
     def check(self):
         if self.width % self.heads:
-            raise ValueError(f'heads must divide the width: {self.heads} heads do not divide {self.width}')
+            raise ValueError(f'heads must divide the width: '
+                             f'{self.heads} heads do not divide {self.width}')
         if self.dt_mode == 'area' and self.order == 'none':
-            raise ValueError("dt_mode 'area' is measured on a curve: choose an order other than 'none'")
+            raise ValueError("dt_mode 'area' is measured on a curve: "
+                             "choose an order other than 'none'")
         if self.relative_values and (self.attention, self.mean) != ('nearest', 'thin_plate'):
             raise ValueError('relative_values compares neighbours with the interpolation: '
                              "it needs attention 'nearest' and mean 'thin_plate'")
@@ -61,7 +63,7 @@ class FieldConfig(Config):
 
     @property
     def independent(self) -> bool:
-        "Whether the velocity at a query is independent of the other queries: no self-attention, and no scan over queries."
+        "Whether queries are independent: no self-attention among them, and no scan over them."
         scans_queries = self.layers > 0 and self.sequence == 'joint'
         return not self.query_attention and not scans_queries
 
@@ -107,8 +109,8 @@ PRESETS = {
     'V2-wide-joint':           dict(WIDE, sequence='joint'),
     'V2-wide-absolute_values': dict(WIDE, relative_values=False),
     'V2-wide-hilbert_area':    dict(WIDE, order='hilbert', dt_mode='area'),
-    'V2-small':                dict(V2, **RECIPE, width=32, heads=4, forward_layers=1, backward_layers=1,
-                                    sequence='observations', cond_width=32, mlp_ratio=2)}
+    'V2-small':                dict(V2, **RECIPE, width=32, heads=4, sequence='observations',
+                                    forward_layers=1, backward_layers=1, cond_width=32, mlp_ratio=2)}
 
 # %% ../../nbs/fields/02_model.ipynb #64da0723
 def make_preset(name:str,  # one of `PRESETS`
@@ -120,14 +122,15 @@ def make_preset(name:str,  # one of `PRESETS`
 
 # %% ../../nbs/fields/02_model.ipynb #545f3595
 def model_kind(config:FieldConfig) -> str: # 'V1', 'V2' or 'local'
-    "The architecture: V2 decodes with self-attention of the queries, and the local baseline has no scan."
+    "The architecture: V2 has self-attention of the queries, and the local baseline has no scan."
     if config.query_attention: return 'V2'
     return 'V1' if config.layers else 'local'
 
 # %% ../../nbs/fields/02_model.ipynb #a0b8e863
 def recipe_stage(config:FieldConfig) -> str: # one of `STAGES`
-    "The last stage of the stabilisation recipe of which a model has all changes."
-    def has(changes): return all(getattr(config, k) == v for k, v in changes.items())
+    "The last stage of the stabilisation recipe of which a model changes all fields, to any value."
+    plain = FieldConfig()
+    def has(changes): return all(getattr(config, k) != getattr(plain, k) for k in changes)
     return [name for name, changes in STAGES.items() if has(changes)][-1]
 
 # %% ../../nbs/fields/02_model.ipynb #dd0db504
@@ -154,8 +157,8 @@ def gather_tokens(x:Tensor,     # (B, L, d)
 def reading_order(c:FieldConfig,
                   query:Tensor,  # (B, Nq, 2)
                   inputs:Tensor  # (B, Ni, 2)
-                 ) -> tuple[Tensor|None, Tensor|None, Tensor|None]: # order, inverse, dt_scale: (B, L) each
-    "The order in which the state-space layers read the tokens, and the factors on their steps."
+                 ) -> tuple[Tensor|None, Tensor|None, Tensor|None]: # (B, L) each
+    "Order in which the state-space layers read the tokens, its inverse, and factors on the steps."
     if c.layers == 0: return None, None, None
     path = torch.cat([inputs, query], 1) if c.sequence == 'joint' else inputs
     order = inverse = dt_scale = None
@@ -175,7 +178,7 @@ def neighbour_offsets(c:FieldConfig,
                       values:Tensor,    # (B, Ni, C)
                       indices:Tensor    # (B, M, k) int64, neighbours among the inputs
                      ) -> Tensor:       # (B, M, k, 2), with `relative_values` (B, M, k, 2 + C)
-    "Offsets from neighbours to points in pixels, and how far the neighbours' values are from a reference."
+    "Offsets from neighbours to points in pixels, and the difference of values to a reference."
     offsets = c.grid * (points[:, :, None] - take(inputs, indices))
     if not c.relative_values: return offsets
     differences = take(values, indices) - reference[:, :, None]
@@ -216,8 +219,8 @@ class PerceiverBlock(nn.Module):
         c, d = config, config.width
         def adaptive(inner): return AdaLNBranch(inner, d, c.cond_width)
         extra = c.channels if c.relative_values else 0
-        nearest_only = c.attention == 'nearest'
-        cross = NearestAttention(d, c.heads, extra=extra) if nearest_only else CrossAttention(d, c.heads)
+        if c.attention == 'nearest': cross = NearestAttention(d, c.heads, extra=extra)
+        else: cross = CrossAttention(d, c.heads)
         self.cross = adaptive(cross)
         self.own = adaptive(Attention(d, c.heads)) if self_attention else None
         self.mlp = adaptive(mlp(d, c.mlp_ratio * d))
@@ -237,10 +240,13 @@ class PerceiverBlock(nn.Module):
 def _check_tensors(x_t:Tensor, **others):
     "Raise ValueError unless all are floating-point tensors on one device."
     for name, x in dict(x_t=x_t, **others).items():
-        if not isinstance(x, Tensor): raise ValueError(f'{name} is a {type(x).__name__}, expected a tensor')
-        if not x.is_floating_point(): raise ValueError(f'{name} has dtype {x.dtype}, expected floating point')
+        if not isinstance(x, Tensor):
+            raise ValueError(f'{name} is a {type(x).__name__}, expected a tensor')
+        if not x.is_floating_point():
+            raise ValueError(f'{name} has dtype {x.dtype}, expected floating point')
         if x.device != x_t.device:
-            raise ValueError(f'{name} is on {x.device}, but x_t on {x_t.device}: move both to one device')
+            raise ValueError(f'{name} is on {x.device}, but x_t on {x_t.device}: '
+                             'move both to one device')
 
 def _check_shape(name:str, x:Tensor, *shape:int):
     if x.shape != shape: raise ValueError(f'{name} has shape {tuple(x.shape)}, expected {shape}')
@@ -250,17 +256,21 @@ def _check_call(c:FieldConfig, x_t:Tensor, t:Tensor, query:Tensor, inputs:Tensor
     "Raise ValueError that names the first argument that does not fit; reads no data."
     _check_tensors(x_t, t=t, query_coords=query, input_coords=inputs, input_values=values)
     if x_t.dim() != 3 or x_t.shape[2] != c.channels:
-        raise ValueError(f'x_t has shape {tuple(x_t.shape)}, expected (batch, queries, {c.channels})')
+        raise ValueError(f'x_t has shape {tuple(x_t.shape)}, '
+                         f'expected (batch, queries, {c.channels})')
     B, Nq, C = x_t.shape
     if inputs.dim() != 3 or inputs.shape[0] != B or inputs.shape[2] != 2:
-        raise ValueError(f'input_coords have shape {tuple(inputs.shape)}, expected ({B}, inputs, 2)')
+        raise ValueError(f'input_coords have shape {tuple(inputs.shape)}, '
+                         f'expected ({B}, inputs, 2)')
     Ni = inputs.shape[1]
     _check_shape('t', t, B)
     _check_shape('query_coords', query, B, Nq, 2)
     _check_shape('input_values', values, B, Ni, C)
     if Nq == 0 or B == 0:
-        raise ValueError(f'x_t has shape {tuple(x_t.shape)}: at least one field and one query are needed')
-    if Ni == 0: raise ValueError('input_coords is empty: at least one observation per field is needed')
+        raise ValueError(f'x_t has shape {tuple(x_t.shape)}: '
+                         'at least one field and one query are needed')
+    if Ni == 0:
+        raise ValueError('input_coords is empty: at least one observation per field is needed')
 
 # %% ../../nbs/fields/02_model.ipynb #15c91c0c
 def _check_prepared(points:PreparedPoints, tokens:int, queries:int):
@@ -289,7 +299,8 @@ class FieldModel(nn.Module):
         self._fade_embeddings()
         self.time = TimeEmbedding(c.cond_width)
         def context_layer(): return nn.ModuleList([nn.LayerNorm(d), PerceiverBlock(c, False)])
-        self.mixing = nn.ModuleList(context_layer() for _ in range(c.context_layers)) # names as stored
+        # modules keep their names in stored weights: mixing for context layers, rounds for decoder
+        self.mixing = nn.ModuleList(context_layer() for _ in range(c.context_layers))
         self.path = BiMambaEncoder(c) if c.layers else None
         self.context = nn.LayerNorm(d)
         def decoder_layer(): return PerceiverBlock(c, c.query_attention)
@@ -312,7 +323,8 @@ class FieldModel(nn.Module):
                 prior:Tensor|None=None      # (B, Nq, C) the interpolation, where it exists already
                ) -> PreparedPoints:         # to be given to the model as `prepared`
         """What depends on coordinates and observations only.
-        Raises ValueError for coordinates outside [0, 1], values that are not finite, and shapes that do not fit."""
+        Raises ValueError for coordinates outside [0, 1], values that are not finite,
+        and shapes that do not fit."""
         c = self.config
         state = input_values[:, :1].expand(-1, query_coords.shape[1], -1)     # for its shape
         _check_call(c, state, input_values[:, 0, 0], query_coords, input_coords, input_values)
@@ -325,8 +337,8 @@ class FieldModel(nn.Module):
         order = reading_order(c, query_coords, input_coords)
         return PreparedPoints(*order, *near, *context, mean, sigma)
 
-    def _mean(self, query:Tensor, inputs:Tensor, values:Tensor, prior:Tensor|None) -> Tensor|None: # (B, Nq, C)
-        "The interpolation that the velocity starts from."
+    def _mean(self, query:Tensor, inputs:Tensor, values:Tensor, prior:Tensor|None) -> Tensor|None:
+        "The interpolation that the velocity starts from, (B, Nq, C)."
         shape = (*query.shape[:2], self.config.channels)
         if prior is not None and (self.config.mean == 'none' or prior.shape != shape):
             raise ValueError(f'prior of shape {tuple(prior.shape)}: expected {shape}, '
@@ -339,27 +351,28 @@ class FieldModel(nn.Module):
         if self.config.attention == 'full': return 0
         return min(self.rounds[0].cross.inner.neighbours, inputs.shape[1])
 
-    def _nearest(self, query:Tensor, inputs:Tensor) -> tuple[Tensor|None, Tensor|None]: # (B, Nq, k) each
-        "Distances and indices of observations near the queries: one search for attention and for sigma."
+    def _nearest(self, query:Tensor, inputs:Tensor) -> tuple[Tensor|None, Tensor|None]:
+        "Distances and indices (B, Nq, k) near the queries: one search for attention and sigma."
         error_count = 0 if self.config.mean == 'none' else min(ERROR_NEIGHBOURS, inputs.shape[1])
         k = max(self._attention_count(inputs), error_count)
         return nearest(query, inputs, k, check=False) if k else (None, None)
 
-    def _sigma(self, mean:Tensor|None, values:Tensor, distances:Tensor, indices:Tensor) -> Tensor|None: # (B, Nq, 1)
-        "Expected error of the interpolation."
+    def _sigma(self, mean:Tensor|None, values:Tensor, distances:Tensor, indices:Tensor) -> Tensor|None:
+        "Expected error of the interpolation, (B, Nq, 1)."
         if mean is None: return None
         near = take(values, indices[..., :ERROR_NEIGHBOURS])
         return expected_error(mean, near, self.config.grid * distances[..., :ERROR_NEIGHBOURS])
 
-    def _decoder_neighbours(self, query:Tensor, inputs:Tensor, values:Tensor, mean:Tensor|None, indices:Tensor|None
-                           ) -> tuple[Tensor|None, Tensor|None]: # (B, Nq, k), (B, Nq, k, 2 or more)
+    def _decoder_neighbours(self, query:Tensor, inputs:Tensor, values:Tensor, mean:Tensor|None,
+                            indices:Tensor|None) -> tuple[Tensor|None, Tensor|None]:
+        "Neighbours (B, Nq, k) of the queries and offsets (B, Nq, k, 2 or more)."
         k = self._attention_count(inputs)
         if k == 0: return None, None
         indices = indices[..., :k].contiguous()
         return indices, neighbour_offsets(self.config, query, mean, inputs, values, indices)
 
-    def _context_neighbours(self, inputs:Tensor, values:Tensor
-                           ) -> tuple[Tensor|None, Tensor|None]: # (B, Ni, k), (B, Ni, k, 2 or more)
+    def _context_neighbours(self, inputs:Tensor, values:Tensor) -> tuple[Tensor|None, Tensor|None]:
+        "Neighbours (B, Ni, k) of the observations and offsets (B, Ni, k, 2 or more)."
         k = self._attention_count(inputs)
         if k == 0 or self.config.context_layers == 0: return None, None
         indices = nearest(inputs, inputs, k, check=False)[1]
@@ -369,8 +382,8 @@ class FieldModel(nn.Module):
                    x_t:Tensor,                              # (B, Nq, C)
                    prepared:PreparedPoints|None=None,       # from `prepare`
                    **points                                 # coordinates and observations
-                  ) -> Tensor|float:                        # (B, Nq, 1), or 1 without an interpolation
-        "The expected size of the velocity's error, c_out: a loss in this unit weighs all times alike."
+                  ) -> Tensor|float:                        # (B, Nq, 1); 1 without a mean
+        "Expected size of the velocity's error, c_out: a loss in it weighs all times alike."
         if self.config.mean == 'none': return 1.
         if prepared is None: prepared = self.prepare(**points)
         return precondition(t, prepared.sigma, x_t).c_out
@@ -380,14 +393,15 @@ class FieldModel(nn.Module):
                 query_coords:Tensor,                        # (B, Nq, 2) in [0, 1]
                 input_coords:Tensor,                        # (B, Ni, 2) in [0, 1]
                 input_values:Tensor,                        # (B, Ni, C) in [-1, 1]
-                resolution:float|tuple|Tensor|None=None,    # pixels per side that features may resolve, see `FourierFeatures`; None: `grid`
+                resolution:float|tuple|Tensor|None=None,    # of `FourierFeatures`; None: `grid`
                 prepared:PreparedPoints|None=None           # from `prepare`, of the same points
                ) -> Tensor:                                 # (B, Nq, C) velocity
         _check_call(self.config, x_t, t, query_coords, input_coords, input_values)
-        points = self.prepare(query_coords, input_coords, input_values) if prepared is None else prepared
+        coords = query_coords, input_coords
+        points = self.prepare(*coords, input_values) if prepared is None else prepared
         self._check_points(points, x_t, input_coords)
         def network(state): # (B, Nq, C, or 2 C + 1 with a mean) -> (B, Nq, C)
-            inputs, queries = self._embed(state, query_coords, input_coords, input_values, resolution)
+            inputs, queries = self._embed(state, *coords, input_values, resolution)
             return self._network(inputs, queries, t, points).to(x_t.dtype)
         if points.mean is None: return network(x_t)
         c = precondition(t, points.sigma, x_t)
@@ -407,8 +421,8 @@ class FieldModel(nn.Module):
             return embed(torch.cat([features, data.to(features.dtype)], -1))
         return tokens(self.embed_inputs, inputs, values), tokens(self.embed_queries, query, state)
 
-    def _network(self, inputs:Tensor, queries:Tensor, t:Tensor, points:PreparedPoints) -> Tensor: # (B, Nq, C)
-        "The output of the head: encoder, then decoder."
+    def _network(self, inputs:Tensor, queries:Tensor, t:Tensor, points:PreparedPoints) -> Tensor:
+        "The output of the head (B, Nq, C): encoder, then decoder."
         cond = self.time(t)
         near = points.context_neighbours, points.context_offsets
         for norm, layer in self.mixing: inputs = layer(inputs, norm(inputs), cond, *near)
@@ -418,7 +432,8 @@ class FieldModel(nn.Module):
             queries = layer(queries, context, cond, points.neighbours, points.offsets)
         return self.head(self.norm(queries))
 
-    def _encode(self, inputs:Tensor, queries:Tensor, cond:Tensor, points:PreparedPoints) -> tuple[Tensor, Tensor]:
+    def _encode(self, inputs:Tensor, queries:Tensor, cond:Tensor, points:PreparedPoints
+               ) -> tuple[Tensor, Tensor]: # (B, Ni, d), (B, Nq, d)
         "Tokens after the state-space layers, which read both kinds or the observations only."
         if self.config.sequence == 'observations': return self.path(inputs, cond, points), queries
         tokens = self.path(torch.cat([inputs, queries], 1), cond, points)
@@ -440,21 +455,24 @@ def _chunk_slices(count:int, size:int, interleave:bool) -> list[slice]:
 def in_chunks(model:FieldModel,       # see `FieldConfig.independent`
               size:int,               # queries at once
               exact:bool=True,        # refuse a model whose queries depend on each other
-              interleave:bool=False   # every n-th query instead of runs: each chunk is spread over the field
+              interleave:bool=False   # each chunk is spread over the field, instead of a run
              ) -> Callable:           # called like the model
-    "The same velocity, a number of queries at a time. Raises ValueError where it would not be the same."
+    "The same velocity, some queries at a time. Raises ValueError where it would not be the same."
     if size < 1: raise ValueError(f'a chunk needs at least one query, got {size}')
     c = model.config
     if exact and not c.independent:
-        raise ValueError('queries of this model depend on each other, so chunks would change the velocity: '
-                         "build it with query_attention=False and sequence='observations', or accept it with exact=False")
-    reusable = c.sequence == 'observations' or c.layers == 0     # the scan is the same for all chunks
-    def velocity(x_t:Tensor, t:Tensor, query_coords:Tensor, input_coords:Tensor, input_values:Tensor,
-                 resolution=None, prepared:PreparedPoints|None=None) -> Tensor: # (B, Nq, C)
+        raise ValueError('queries of this model depend on each other, so chunks would change the '
+                         'velocity: build it with query_attention=False and '
+                         "sequence='observations', or accept it with exact=False")
+    reusable = c.sequence == 'observations' or c.layers == 0     # one scan for all chunks
+    def velocity(x_t:Tensor, t:Tensor, query_coords:Tensor, input_coords:Tensor,
+                 input_values:Tensor, resolution=None, prepared:PreparedPoints|None=None
+                ) -> Tensor: # (B, Nq, C)
         v = torch.empty_like(x_t)
         for part in _chunk_slices(x_t.shape[1], size, interleave):
             some = _query_part(prepared, part) if reusable and prepared is not None else None
-            chunk = model(x_t[:, part], t, query_coords[:, part], input_coords, input_values, resolution, some)
+            queries = query_coords[:, part]
+            chunk = model(x_t[:, part], t, queries, input_coords, input_values, resolution, some)
             v[:, part] = chunk.to(v.dtype)
         return v
     return velocity

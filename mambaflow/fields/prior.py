@@ -23,7 +23,7 @@ def precondition(t:Tensor,           # (B,) in [0, 1]
                  sigma:float|Tensor, # expected error of the mean: one number, or (B, ..., 1)
                  x:Tensor            # (B, ...), for the shape
                 ) -> Precond:        # (B, 1, ...) each, or of the shape of sigma
-    "Coefficients of a velocity around a known mean, finite on all of [0, 1]. Raises ValueError unless sigma is positive."
+    "Coefficients of a velocity around a mean, finite on [0, 1]. Raises ValueError unless sigma > 0."
     if not isinstance(sigma, Tensor) and not sigma > 0:
         raise ValueError(f'sigma must be positive, got {sigma}: '
                          'at zero the velocity is infinite at t = 1')
@@ -40,7 +40,7 @@ def expected_error(mean:Tensor,       # (B, Nq, C) the interpolation at the quer
                    distance:Tensor,   # (B, Nq, k) to them, in pixels of the grid
                    floor:float=.025   # sigma_0
                   ) -> Tensor:        # (B, Nq, 1)
-    "The error to be expected of an interpolation, from how much the observations around differ from it."
+    "The expected error of an interpolation, from how much the observations around differ from it."
     difference = values - mean[:, :, None]
     V = difference.square().mean((2, 3))
     d2 = distance.amin(-1).square()

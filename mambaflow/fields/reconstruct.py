@@ -53,10 +53,11 @@ def grid_condition(model:nn.Module,      # a field model
                    seen:Observations,    # what is known; its queries are not used
                    size:int              # pixels per side
                   ) -> tuple[tuple[int, int, int], dict]: # shape (B, Nq, C), condition
-    "Evaluate a model at the pixel centres of a grid, with features up to that grid's Nyquist frequency."
+    "To evaluate a model at the pixel centres of a grid, up to that grid's Nyquist frequency."
     coords, values = seen.input_coords, seen.input_values
     grid = center_grid(size, device=coords.device).to(coords.dtype)
-    points = dict(query_coords=grid.expand(len(coords), -1, -1), input_coords=coords, input_values=values)
+    queries = grid.expand(len(coords), -1, -1)
+    points = dict(query_coords=queries, input_coords=coords, input_values=values)
     shape = (len(coords), size * size, values.shape[2])
     return shape, dict(points, resolution=float(size), prepared=model.prepare(**points))
 
@@ -74,7 +75,7 @@ def reconstruct(model:nn.Module,     # a field model, in eval mode
                 seed:int=0,          # of the noise
                 chunk:int=0          # queries at a time; 0: all together
                ) -> Posterior:       # of fields (B, C, size, size)
-    "Samples of the field at the pixel centres of a grid: mean, standard deviation and the first of them."
+    "Samples of the field at the pixel centres of a grid: mean, standard deviation and the first."
     shape, condition = grid_condition(model, seen, size)
     device = seen.input_coords.device
     p = posterior(_chunked(model, chunk), shape, samples, steps, sampler, seed, device, **condition)
@@ -97,9 +98,10 @@ def reconstruct_one_step(model:nn.Module,     # a field model, in eval mode
 # %% ../../nbs/fields/04_reconstruct.ipynb #d22aff0b
 METHODS = (*CLASSICAL, 'thin_plate', 'biharmonic')
 
-def _biharmonic(points:Tensor, values:Tensor, seen:Observations, size:int) -> Tensor: # (B, C, size, size)
+def _biharmonic(seen:Observations, size:int) -> Tensor: # (B, C, size, size)
     "Biharmonic inpainting of the pixels that are not observed."
-    empty = torch.full((len(points), values.shape[2], size, size), torch.nan)
+    count, _, channels = seen.input_values.shape
+    empty = torch.full((count, channels, size, size), torch.nan)
     fields = []
     for picture in paste_observed(empty, seen).permute(0, 2, 3, 1).double().numpy():
         missing = np.isnan(picture[..., 0])
@@ -113,8 +115,9 @@ def classical(seen:Observations, # of a grid
              ) -> Tensor:        # (B, C, size, size) in [-1, 1]
     "Interpolation of the observations at the pixel centres of their grid."
     choose('method', method, METHODS)
-    points, values = seen.input_coords.cpu(), seen.input_values.cpu()
-    if method == 'biharmonic': return _biharmonic(points, values, seen, size).clamp(-1, 1)
+    seen = seen.to('cpu')
+    if method == 'biharmonic': return _biharmonic(seen, size).clamp(-1, 1)
+    points, values = seen.input_coords, seen.input_values
     queries = center_grid(size).expand(len(points), -1, -1)
     if method == 'thin_plate': field = interpolate_rbf(queries, points, values)
     else: field = interpolate_classical(queries, points, values, method)
@@ -173,8 +176,8 @@ def model_estimates(model:nn.Module,             # a field model, in eval mode
             estimate('one_step_mean', noises, means, (end - middle) / count)]
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #6a941588
-def score_estimate(e:Estimate, photos:Photos, lattice:int, lpips:Callable|None=None) -> dict: # a row of a record
-    "An estimate against the truth at its size."
+def score_estimate(e:Estimate, photos:Photos, lattice:int, lpips:Callable|None=None) -> dict:
+    "An estimate against the truth at its size: a row of a record."
     own = {k: getattr(e, k) for k in ('source', 'estimator', 'n', 'enlarged_from', 'size')}
     scores = field_scores(e.fields, to_float(photos.images[e.size]), lattice, lpips)
     return {**own, **scores, 'seconds': e.seconds}
@@ -187,27 +190,31 @@ def at_scales(model:nn.Module|None,  # None measures the classical methods alone
               methods:tuple[str, ...]=METHODS, # beside the model
               samples:int=8, steps:int=50, sampler:str='heun', # see `reconstruct`
               batch:int=8,           # photos at a time
-              chunk:int=0,           # queries at a time, each chunk spread over the field; 0: all together
+              chunk:int=0,           # queries at a time; 0: all together
               device:str='cpu',
               base:int=32,           # pixels per side of the observed picture
               mask_seed:int=0
-             ) -> tuple[list[dict], list[Estimate]]: # rows of a record, and the estimates that they score
-    "Score a model and the classical methods against the truth at every size. Raises ValueError for sizes that the photos lack."
+             ) -> tuple[list[dict], list[Estimate]]: # rows of a record, and what they score
+    """Score a model and the classical methods against the truth at every size.
+    Raises ValueError for sizes that the photos lack."""
     choose('sampler', sampler, SAMPLERS)
     missing = sorted({base, *sizes} - set(photos.images))
     if missing:
-        raise ValueError(f'the photos were loaded at {sorted(photos.images)} pixels, without {missing}: '
-                         'name these in load_photos')
+        raise ValueError(f'the photos were loaded at {sorted(photos.images)} pixels, '
+                         f'without {missing}: name these in load_photos')
     seen = observe(photos.images[base], density, seed=mask_seed)
-    plates = [Estimate('classical', m, None, None, base, classical(seen, base, m), None) for m in methods]
-    estimates = [e.enlarged(size) for e in plates for size in sizes]
+    def plate(method):
+        return Estimate('classical', method, None, None, base, classical(seen, base, method), None)
+    estimates = [e.enlarged(size) for e in map(plate, methods) for size in sizes]
     if model is not None:
-        options = dict(samples=samples, steps=steps, sampler=sampler, batch=batch, chunk=chunk, device=device)
+        options = dict(samples=samples, steps=steps, sampler=sampler, batch=batch, chunk=chunk,
+                       device=device)
         estimates += _model_at_sizes(model, seen, base, sizes, options)
     lpips = load_lpips(device)[0]
     return [score_estimate(e, photos, base, lpips) for e in estimates], estimates
 
-def _model_at_sizes(model:nn.Module, seen:Observations, base:int, sizes:Sequence[int], options:dict) -> list[Estimate]:
+def _model_at_sizes(model:nn.Module, seen:Observations, base:int, sizes:Sequence[int],
+                    options:dict) -> list[Estimate]:
     "Estimates of a model at all sizes, and its means at the base enlarged to them."
     estimates, means = [], []
     for size in tqdm(sorted({base, *sizes}), desc='sizes', mininterval=5):
@@ -223,7 +230,8 @@ def _model_at_sizes(model:nn.Module, seen:Observations, base:int, sizes:Sequence
 def estimate_label(row) -> str: # of a row, or of an `Estimate`
     "Words for an estimator."
     get = row.get if isinstance(row, dict) else lambda k: getattr(row, k)
-    words = {'sample': 'one sample', 'one_step_mean': 'one-step mean', 'sample_mean': f"mean of {get('n')}"}
+    words = {'sample': 'one sample', 'one_step_mean': 'one-step mean',
+             'sample_mean': f"mean of {get('n')}"}
     name = words.get(get('estimator'), get('estimator').replace('_', ' '))
     enlarged = get('source') == 'model' and get('enlarged_from')
     return f'{name}, enlarged' if enlarged else name
@@ -233,7 +241,7 @@ def comparison(rows:list[dict],          # from `at_scales`
                size:int,                 # pixels per side
                enlarged_from:int|None=None # None: evaluated at this size
               ) -> str:                  # one line
-    "How far an estimator is above each classical method. Raises ValueError for one that was not measured."
+    "How far an estimator is above each classical method. Raises ValueError for one without a row."
     here = [r for r in rows if r['size'] == size]
     own = {(r['estimator'], r['enlarged_from']): r for r in here if r['source'] == 'model'}
     if (estimator, enlarged_from) not in own:
@@ -279,16 +287,19 @@ def _draw(ax, field:Tensor|None): # (C, H, W) in [-1, 1]
 def _multiscale_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog='mambaflow_multiscale',
-        description='Reconstruct photos from a fifth of 32x32 pixels at several sizes, and score them against the truth.')
+        description='Reconstruct photos from a fifth of 32x32 pixels at several sizes, '
+                    'and score them against the truth.')
     add = p.add_argument
     add('checkpoint', help='safetensors file of a field model')
-    add('--scales', type=int, nargs='+', default=[32, 64, 96, 128], help='pixels per side (default: 32 64 96 128)')
+    add('--scales', type=int, nargs='+', default=[32, 64, 96, 128],
+        help='pixels per side (default: 32 64 96 128)')
     add('--steps', type=int, default=50, help='of the sampler (default: 50)')
     add('--sampler', default='heun', help='one of ' + ', '.join(SAMPLERS))
-    add('--samples', type=int, default=8, help='averaged for the posterior mean (default: 8)')
+    add('--samples', type=int, default=8, help='averaged for the mean (default: 8)')
     add('--count', type=int, default=16, help='photos (default: 16)')
     add('--photos', default='photos', help="'photos', which come with scikit-image, or folder:PATH")
-    add('--split', choices=['all', 'train', 'test'], help="part of the photos (default: all of a folder, test of 'photos')")
+    add('--split', choices=['all', 'train', 'test'],
+        help="part of the photos (default: all of a folder, test of 'photos')")
     add('--out', required=True, help='folder for scores.json and pictures')
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return p
@@ -302,27 +313,32 @@ def _load_field_model(checkpoint:str, device:str) -> nn.Module:
                      'train one with nbs/experiments/fields/train_field.ipynb')
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #acdc9eb0
-def _write_scores(args:argparse.Namespace, photos:Photos, rows:list[dict], estimates:list[Estimate]):
+def _write_scores(args:argparse.Namespace, photos:Photos, rows:list[dict],
+                  estimates:list[Estimate]):
     "scores.json, pictures of the first photos, and the comparison in words."
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out/'scores.json', {'checkpoint': args.checkpoint, 'photos': photos.record(), 'rows': rows,
-                                   'model': read_config(args.checkpoint)[0].to_dict(),
+    config = read_config(args.checkpoint)[0]
+    write_json(out/'scores.json', {'checkpoint': args.checkpoint, 'photos': photos.record(),
+                                   'rows': rows, 'model': config.to_dict(),
                                    'steps': args.steps, 'sampler': args.sampler})
+    shown = ['thin_plate', 'one_step_mean', 'sample_mean', 'sample']
     for i in range(min(4, len(photos))):
-        fig = scale_figure(photos, estimates, ['thin_plate', 'one_step_mean', 'sample_mean', 'sample'], args.scales, i)
+        fig = scale_figure(photos, estimates, shown, args.scales, i)
         with atomic_path(out/f'photo_{i}.png') as tmp: fig.savefig(tmp, dpi=110, format='png')
         plt.close(fig)
 
 def _print_scores(rows:list[dict], size:int):
     for r in rows:
         seconds = f"  {r['seconds']:.1f} s a photo" if r['seconds'] else ''
-        print(f"{estimate_label(r):26} {r['size']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}{seconds}")
+        scores = f"{r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}"
+        print(f"{estimate_label(r):26} {r['size']:4} pixels  {scores}{seconds}")
     for estimator in ('sample_mean', 'one_step_mean'): print(comparison(rows, estimator, size))
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #e7cbc672
 def mambaflow_multiscale(argv:list[str]|None=None): # arguments, those of the process when None
-    "Console script: a field model at several sizes beside classical interpolation. Ends with status 2 for bad arguments."
+    """Console script: a field model at several sizes beside classical interpolation.
+    Ends with status 2 for bad arguments."""
     p = _multiscale_parser()
     args = p.parse_args(argv)
     split = args.split or ('test' if args.photos == 'photos' else 'all')

@@ -86,8 +86,8 @@ def _rms_of_bins(values:Tensor, # (N,) in the order of the bins
 
 def _check_calibration(p:Posterior, truth:Tensor, bins:int):
     "Raise ValueError for another shape, values that are not finite, or more bins than values."
-    given, expected = tuple(truth.shape), tuple(p.mean.shape)
-    if given != expected: raise ValueError(f'truth {given} and mean {expected} must have one shape')
+    shape, expected = tuple(truth.shape), tuple(p.mean.shape)
+    if shape != expected: raise ValueError(f'truth {shape} and mean {expected} must have one shape')
     count = truth.numel()
     if not 1 <= bins <= count:
         raise ValueError(f'bins must be 1 to {count}, the number of values, got {bins}')

@@ -18,20 +18,23 @@ from .blocks import Block, zero_linear
 from .embeddings import TimeEmbedding, position_embedding
 from .mamba import Bidirectional, Mamba, Mamba2
 
-# %% ../../nbs/nets/05_backbones.ipynb #0eb9c055
+# %% ../../nbs/nets/05_backbones.ipynb #fd8b9fa6
 def patchify(x:Tensor, # (B, C, H, W)
              p:int     # pixels per side of a patch
             ) -> Tensor: # (B, L, C*p*p), L = H/p * W/p patches, row by row
-    "Cut pictures into patches."
-    return F.pixel_unshuffle(x, p).flatten(2).transpose(1, 2)
+    "Cut images into patches."
+    patches = F.pixel_unshuffle(x, p)           # (B, C*p*p, H/p, W/p)
+    return patches.flatten(2).mT
 
-# %% ../../nbs/nets/05_backbones.ipynb #83c1f44f
+# %% ../../nbs/nets/05_backbones.ipynb #d1c759d6
 def unpatchify(tokens:Tensor, # (B, L, C*p*p)
                p:int,         # pixels per side of a patch
-               size:int       # height and width of the picture
+               size:int       # height and width of the image
               ) -> Tensor:    # (B, C, size, size)
-    "Put patches back together: the inverse of `patchify` for square pictures."
-    return F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (size // p, size // p)), p)
+    "Put patches back together: the inverse of `patchify` for square images."
+    side = size // p
+    patches = tokens.mT.unflatten(2, (side, side))
+    return F.pixel_shuffle(patches, p)
 
 # %% ../../nbs/nets/05_backbones.ipynb #aca4bffe
 KINDS = {'PM': ('mamba',), 'HMA': ('mamba', 'attention'), 'PT': ('attention',)}
@@ -42,41 +45,48 @@ HEADDIM, NGROUPS = 64, 2      # of Mamba-2: channels per head, groups of heads w
 @dataclass(frozen=True)
 class BackboneConfig(Config):
     "An image backbone; the defaults are those of the MNIST protocol."
-    kind:str = one_of('PM', KINDS)
+    kind:str = one_of('PM', KINDS)      # pattern of blocks
     image_size:int = at_least(28, 1)    # height and width in pixels
-    channels:int = at_least(1, 1)       # of the picture
+    channels:int = at_least(1, 1)       # of the image
     patch:int = at_least(2, 1)          # pixels per side of a patch
     width:int = at_least(128, 1)        # d, features per token
     depth:int = at_least(8, 1)          # blocks
     heads:int = at_least(8, 1)          # of attention
     mlp_width:int = at_least(512, 1)    # hidden features in attention blocks
-    mixer:str = one_of('mamba', MIXERS) # of Mamba blocks
+    mixer:str = one_of('mamba', MIXERS) # in Mamba blocks
     d_state:int = at_least(64, 1)       # N, state per channel
     bidirectional:bool = True           # a second mixer reads the tokens backwards
     cond_width:int = at_least(256, 1)   # features of the time embedding
-    conditioning:str = one_of('adaptive', ['adaptive', 'added']) # layer norms, or once to the tokens
+    conditioning:str = one_of('adaptive', ['adaptive', 'added']) # each norm, or tokens once
     post_norm:bool = False              # normalise after the sum instead of before the branch
-    positions:str = one_of('sinusoidal', ['sinusoidal', 'learned']) # learned ones start from noise
-    position_scale:float = at_least(1., 0) # root mean square of the positions over that of sinusoids
+    positions:str = one_of('sinusoidal', ['sinusoidal', 'learned']) # learned: noise at the start
+    position_scale:float = at_least(1., 0) # root mean square at the start, relative to sinusoids
     classes:int = at_least(0, 0)        # labels; 0 makes an unconditional model
 
     def check(self):
-        if self.image_size % self.patch:
-            raise ValueError(f'patch size {self.patch} does not divide the image size '
-                             f'{self.image_size}: choose a divisor')
-        if self.width % self.heads:
-            raise ValueError(f'heads must divide the width: {self.heads} heads do not divide {self.width}')
-        if self.width % 4:
-            raise ValueError(f'two-dimensional positions need a width divisible by 4, got {self.width}')
+        size, patch, width = self.image_size, self.patch, self.width
         pattern = len(KINDS[self.kind])
+        if size % patch:
+            raise ValueError(f'patch size {patch} does not divide the image size {size}: '
+                             'choose a divisor')
+        if width % self.heads:
+            raise ValueError('heads must divide the width: '
+                             f'{self.heads} heads do not divide {width}')
+        if width % 4:
+            raise ValueError('two-dimensional positions need a width divisible by 4, '
+                             f'got {width}')
         if self.depth % pattern:
-            raise ValueError(f'{self.kind} alternates {pattern} kinds of block: depth {self.depth} must be even')
-        if self.mixer == 'mamba2' and self.width > HEADDIM and self.width % HEADDIM:
-            raise ValueError(f"mixer 'mamba2' has {NGROUPS} groups of heads of {HEADDIM} channels: the width "
-                             f'must be a multiple of {HEADDIM}, or at most {HEADDIM}, got {self.width}')
+            raise ValueError(f'{self.kind} alternates {pattern} kinds of block: '
+                             f'depth {self.depth} must be even')
+        if self.mixer == 'mamba2' and width > HEADDIM and width % HEADDIM:
+            raise ValueError(f"mixer 'mamba2' has {NGROUPS} groups of heads of {HEADDIM} channels: "
+                             f'choose a multiple of {HEADDIM}, or at most {HEADDIM}, '
+                             f'as the width, not {width}')
 
     @property
-    def tokens(self) -> int: return (self.image_size // self.patch) ** 2
+    def tokens(self) -> int:
+        side = self.image_size // self.patch
+        return side**2
 
     def build(self) -> 'Backbone':
         "A freshly initialised model."
@@ -85,7 +95,7 @@ class BackboneConfig(Config):
 # %% ../../nbs/nets/05_backbones.ipynb #6fa6e2d7
 def make_mixer(c:BackboneConfig     # sizes
               ) -> nn.Module:       # (B, L, width) -> (B, L, width)
-    "A Mamba or Mamba-2 that reads one way."
+    "A Mamba or Mamba-2 that reads the tokens one way."
     if c.mixer == 'mamba': return Mamba(c.width, c.d_state)
     headdim = min(HEADDIM, c.width)             # at most half of the 2 * width inner channels
     return Mamba2(c.width, c.d_state, headdim=headdim, ngroups=NGROUPS)
@@ -94,12 +104,14 @@ def make_mixer(c:BackboneConfig     # sizes
 def make_block(kind:str,          # 'mamba' or 'attention'
                c:BackboneConfig   # sizes
               ) -> Block:         # (B, L, width), (B, cond_width) -> (B, L, width)
-    "One block of the body. Attention brings its MLP; a Mamba expands inside and needs none."
-    how = dict(adaptive=c.conditioning == 'adaptive', post_norm=c.post_norm)
+    "One block of the body."
+    switches = dict(adaptive=c.conditioning == 'adaptive', post_norm=c.post_norm)
     if kind == 'attention':
-        return Block(Attention(c.width, c.heads), c.width, c.cond_width, c.mlp_width, **how)
-    mixer = Bidirectional(make_mixer(c), make_mixer(c)) if c.bidirectional else make_mixer(c)
-    return Block(mixer, c.width, c.cond_width, **how)
+        mixer = Attention(c.width, c.heads)
+        return Block(mixer, c.width, c.cond_width, c.mlp_width, **switches)
+    mixer = make_mixer(c)
+    if c.bidirectional: mixer = Bidirectional(mixer, make_mixer(c))
+    return Block(mixer, c.width, c.cond_width, **switches)
 
 # %% ../../nbs/nets/05_backbones.ipynb #f1efe0bf
 class Backbone(nn.Module):
@@ -107,23 +119,30 @@ class Backbone(nn.Module):
     def __init__(self, config:BackboneConfig,   # the whole description
                  label_dropout:float=.1):       # share of labels dropped in training, for guidance
         super().__init__()
-        c = self.config = config
-        self.label_dropout = label_dropout
-        self.embed = nn.Linear(c.channels * c.patch**2, c.width)
+        c = config
         side = c.image_size // c.patch
-        positions = c.position_scale * position_embedding(side, side, c.width)  # root mean square: scale / sqrt(2)
-        if c.positions == 'learned':
-            noise = torch.randn_like(positions) * c.position_scale * .5**.5
-            self.positions = nn.Parameter(noise)
-        else: self.register_buffer('positions', positions, persistent=False)
+        pixels = c.channels * c.patch**2
+        pattern = KINDS[c.kind]
+        kinds = pattern * (c.depth // len(pattern))
+        self.config = config
+        self.label_dropout = label_dropout
+        self.embed = nn.Linear(pixels, c.width)
+        self._add_positions(position_embedding(side, side, c.width))
         self.time = TimeEmbedding(c.cond_width)
         self.label = nn.Embedding(c.classes + 1, c.cond_width) if c.classes else None
         self.added = nn.Linear(c.cond_width, c.width) if c.conditioning == 'added' else None
-        pattern = KINDS[c.kind]
-        repeats = c.depth // len(pattern)
-        self.blocks = nn.ModuleList(make_block(kind, c) for kind in pattern * repeats)
+        self.blocks = nn.ModuleList(make_block(kind, c) for kind in kinds)
         self.norm = nn.LayerNorm(c.width)
-        self.head = zero_linear(c.width, c.channels * c.patch**2)
+        self.head = zero_linear(c.width, pixels)
+
+    def _add_positions(self, sinusoids:Tensor):
+        "Positions of the tokens: fixed, or learned from noise of the same root mean square."
+        positions = self.config.position_scale * sinusoids
+        if self.config.positions == 'sinusoidal':
+            self.register_buffer('positions', positions, persistent=False)
+        else:
+            noise = torch.randn_like(positions) * self.config.position_scale
+            self.positions = nn.Parameter(noise * .5**.5)
 
     def condition(self, t:Tensor,        # (B,) in [0, 1]
                   label:Tensor|None      # (B,) class numbers, or None
@@ -148,28 +167,37 @@ class Backbone(nn.Module):
         c = self.config
         shape = (c.channels, c.image_size, c.image_size)
         if x.shape[1:] != shape:
-            raise ValueError(f'this model takes pictures of shape {shape}, got {tuple(x.shape[1:])}')
-        h = self.embed(patchify(x, c.patch)) + self.positions       # (B, L, d)
-        cond = self.condition(t, label)                             # (B, cond_width)
+            raise ValueError(f'this model takes images of shape {shape}, got {tuple(x.shape[1:])}')
+        patches = patchify(x, c.patch)
+        h = self.embed(patches) + self.positions            # (B, L, d)
+        cond = self.condition(t, label)                     # (B, cond_width)
         if self.added is not None: h = h + self.added(cond)[:, None]
         for block in self.blocks: h = block(h, cond)
-        return unpatchify(self.head(self.norm(h)), c.patch, c.image_size)
+        v = self.head(self.norm(h))                         # (B, L, C*p*p)
+        return unpatchify(v, c.patch, c.image_size)
 
-# %% ../../nbs/nets/05_backbones.ipynb #d29ebe6a
+# %% ../../nbs/nets/05_backbones.ipynb #297c216a
 def _count(*parts) -> int:
     "Numbers in modules and parameters; None and buffers have none."
-    own = [p for m in parts if isinstance(m, nn.Module) for p in m.parameters()]
-    own += [p for p in parts if isinstance(p, nn.Parameter)]
-    return sum(p.numel() for p in own)
+    total = 0
+    for part in parts:
+        if isinstance(part, nn.Module): total += sum(p.numel() for p in part.parameters())
+        elif isinstance(part, nn.Parameter): total += part.numel()
+    return total
 
+# %% ../../nbs/nets/05_backbones.ipynb #1b77537a
 def count_parameters(model:nn.Module) -> dict[str, int]: # part -> number of parameters
     "Parameters of a backbone by part: mixers, MLPs, conditioning, and what all backbones share."
     mixers = [b.branches[0] for b in model.blocks]
     attention = [m for m in mixers if isinstance(m, Attention)]
-    return {'mamba': _count(*(m for m in mixers if not isinstance(m, Attention))),
+    mamba = [m for m in mixers if not isinstance(m, Attention)]
+    mlps = [b.branches[1:] for b in model.blocks]
+    conditioning = [m for b in model.blocks for m in (b.ada, b.norms)]
+    shared = [model.embed, model.norm, model.head, model.added, model.positions]
+    return {'mamba': _count(*mamba),
             'attention': _count(*attention),
-            'MLP': _count(*(b.branches[1:] for b in model.blocks)),
-            'norms of the blocks': _count(*(b.ada for b in model.blocks), *(b.norms for b in model.blocks)),
+            'MLP': _count(*mlps),
+            'norms of the blocks': _count(*conditioning),
             'time and label': _count(model.time, model.label),
-            'tokeniser and head': _count(model.embed, model.norm, model.head, model.added, model.positions),
+            'tokeniser and head': _count(*shared),
             'total': _count(model)}

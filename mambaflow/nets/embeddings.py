@@ -66,7 +66,7 @@ def spiral_frequencies(n:int,               # number of frequencies
                       ) -> Tensor:          # (n, 2) cycles per side
     "Frequencies up to the Nyquist limit of the finest grid, each turned by the golden angle."
     i = torch.arange(n)
-    angle = i * math.pi * (3 - 5**.5)        # in this order: stored weights were trained with its rounding
+    angle = i * math.pi * (3 - 5**.5)         # in this order: stored weights have its rounding
     radius = .5 * max_resolution**(i / max(n - 1, 1))
     direction = torch.stack([angle.cos(), angle.sin()], -1)
     return radius[:, None] * direction

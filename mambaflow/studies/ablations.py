@@ -8,13 +8,13 @@ __all__ = ['SCORES', 'ESTIMATE', 'CLAIMS', 'POSTERIOR_GAP', 'field_records', 'fi
            'mambaflow_field_summary']
 
 # %% ../../nbs/studies/06_ablations.ipynb #b7ce365d
-import math, sys
+import math, sys, textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 from ..config import repo_path
-from .batches import read_plan
+from .batches import plan_names
 from .records import label, read_record, read_records
 
 # %% ../../nbs/studies/06_ablations.ipynb #b35ba761
@@ -28,21 +28,22 @@ def _say_missing(names:Sequence[str], records:Mapping, plan, folder):
     "Print which runs of a plan have no record, and the command that makes them."
     missing = [name for name in names if name not in records]
     if not missing: return
-    print(f'{len(missing)} of {len(names)} runs are missing ({", ".join(missing)}). This makes them:\n'
-          f'mambaflow_batch {plan} --out {folder}')
+    print(f'{len(missing)} of {len(names)} runs are missing ({", ".join(missing)}). '
+          f'This makes them:\nmambaflow_batch {plan} --out {folder}')
 
 # %% ../../nbs/studies/06_ablations.ipynb #03081da9
 def field_records(folder:str|Path,        # below which the records lie, relative to the repository
                   plan:str|Path|None=None # that makes them, relative to the repository
                  ) -> list[dict]:         # of train_field, in the order of the plan
-    "Records of field models that can be compared; prints what is missing. Raises ValueError for different tasks."
+    "Records that can be compared; prints what is missing. Raises ValueError for different tasks."
     try: records = {r['run']: r for r in read_records(repo_path(folder), 'train_field')}
     except FileNotFoundError: records = {}
-    names = list(read_plan(repo_path(plan)).runs) if plan else list(records)
+    names = plan_names(repo_path(plan)) if plan else list(records)
     _say_missing(names, records, plan, folder)
     tasks = {name: _task(records[name]) for name in names if name in records}
     if len(set(tasks.values())) > 1:
-        raise ValueError(f'the runs below {folder} learned from or were evaluated on different pictures: {tasks}')
+        raise ValueError(f'the runs below {folder} learned from or were evaluated on '
+                         f'different pictures: {tasks}')
     return [records[name] for name in tasks]
 
 # %% ../../nbs/studies/06_ablations.ipynb #fd9ebfbc
@@ -64,13 +65,15 @@ def field_rows(records:Sequence[dict] # of train_field
     return table.astype({'n': 'Int64', 'seconds': float}) if lines else table
 
 # %% ../../nbs/studies/06_ablations.ipynb #552033f3
-ESTIMATE = ['model', 'stage', 'source', 'estimator', 'n'] # what tells rows apart that differ in the seed alone
+# what tells rows apart that differ in the seed alone
+ESTIMATE = ['model', 'stage', 'source', 'estimator', 'n']
 
 def over_seeds(rows:pd.DataFrame     # of `field_rows`
-              ) -> pd.DataFrame:     # one line for each model, stage and estimator, in the order in which they come
-    "Means over seeds, half of the range between them (missing for one seed), and how many there are."
+              ) -> pd.DataFrame: # one line for each model, stage and estimator
+    "Means over seeds, half of their range (missing for one seed), and how many there are."
     groups = rows.groupby(ESTIMATE, sort=False, dropna=False)
-    table = groups.agg(seeds=('seed', 'nunique'), steps=('steps', 'mean'), seconds=('seconds', 'mean'),
+    table = groups.agg(seeds=('seed', 'nunique'), steps=('steps', 'mean'),
+                       seconds=('seconds', 'mean'),
                        **{score: (score, 'mean') for score in SCORES})
     for score in SCORES:
         half_range = (groups[score].max() - groups[score].min()) / 2
@@ -83,21 +86,23 @@ def table_rows(table:pd.DataFrame # with plain column names
     "Rows of a table, missing values as None, counts as whole numbers."
     rows = table.astype(object).where(table.notna(), None).to_dict('records')
     counts = ('n', 'seeds', 'steps')
-    return [{k: int(v) if k in counts and v is not None else v for k, v in row.items()} for row in rows]
+    return [{k: int(v) if k in counts and v is not None else v for k, v in row.items()}
+            for row in rows]
 
 # %% ../../nbs/studies/06_ablations.ipynb #d20daae9
 def _plot_score(ax, rows:pd.DataFrame, score:str):
-    "One score of each stage: lines through the means over seeds, dots for the runs, dashed the thin plate."
+    "One score of each stage: lines through means over seeds, dots for runs."
     learned = rows[rows.source == 'model']
     stages = list(dict.fromkeys(learned.stage))
     for i, (estimator, runs) in enumerate(learned.groupby('estimator', sort=False)):
         means = runs.groupby('stage', sort=False)[score].mean()
         name = label(estimator, runs.n.iloc[0])
         ax.plot([stages.index(s) for s in means.index], means, color=f'C{i}', label=name)
-        ax.plot([stages.index(s) for s in runs.stage], runs[score], 'o', color=f'C{i}', ms=4, alpha=.6)
+        ax.plot([stages.index(s) for s in runs.stage], runs[score], 'o', color=f'C{i}', ms=4,
+                alpha=.6)
     plate = rows[rows.estimator == 'thin_plate'][score]
     if len(plate): ax.axhline(plate.mean(), color='k', ls='--', lw=1, label=label('thin_plate'))
-    names = [label(stage).replace(' ', '\n', 1 if stage == 'pixel_centers' else 2) for stage in stages]
+    names = [textwrap.fill(label(stage), 18) for stage in stages]
     ax.set_xticks(range(len(stages)), names, fontsize=8)
     ax.set(ylabel=label(score))
     ax.grid(alpha=.3)
@@ -108,7 +113,8 @@ def plot_stages(rows:pd.DataFrame # of `field_rows`, for the stages of one model
     "PSNR and SSIM of each stage."
     fig, axs = plt.subplots(1, 2, figsize=(11, 4), layout='constrained')
     for ax, score in zip(axs, ('psnr', 'ssim')): _plot_score(ax, rows, score)
-    axs[0].legend(fontsize=8)
+    fig.legend(*axs[0].get_legend_handles_labels(), loc='outside upper center', ncols=4,
+               frameon=False)
     return fig
 
 # %% ../../nbs/studies/06_ablations.ipynb #5ec12a3a
@@ -120,8 +126,10 @@ def stage_gains(table:pd.DataFrame, # of `over_seeds`, for the stages of one mod
     before = means.shift(1)
     noise = means.psnr_half_range + before.psnr_half_range
     gain = means.psnr - before.psnr
-    gains = pd.DataFrame({'stage': means.stage, 'after': before.stage, 'estimator': estimator, 'psnr_gain': gain,
-                          'ssim_gain': means.ssim - before.ssim, 'psnr_noise': noise, 'beyond_seeds': gain.abs() > noise})
+    gains = pd.DataFrame({'stage': means.stage, 'after': before.stage, 'estimator': estimator,
+                          'psnr_gain': gain, 'ssim_gain': means.ssim - before.ssim,
+                          'psnr_noise': noise,
+                          'beyond_seeds': gain.abs() > noise})
     return gains.iloc[1:].reset_index(drop=True)
 
 # %% ../../nbs/studies/06_ablations.ipynb #b6c87451
@@ -131,16 +139,18 @@ def _one_row(table:pd.DataFrame, model:str, stage:str, estimator:str) -> pd.Seri
     "The only row with these keys. Raises ValueError otherwise."
     rows = table[(table.model == model) & (table.stage == stage) & (table.estimator == estimator)]
     if len(rows) == 1: return rows.iloc[0]
-    raise ValueError(f'expected one row of {model} at stage {stage} with estimator {estimator}, found {len(rows)}')
+    raise ValueError(f'expected one row of {model} at stage {stage} with estimator {estimator}, '
+                     f'found {len(rows)}')
 
 def versus(table:pd.DataFrame,    # of `over_seeds`
            old:tuple[str, str],   # model and stage
            new:tuple[str, str],
            estimator:str          # whose scores to compare
-          ) -> dict[str, float]:  # psnr_gain in dB, ssim_gain, speckle_less, psnr_noise between seeds
+          ) -> dict[str, float]: # with psnr_noise, how far the seeds lie apart
     "What a new model gains over an old one. Raises ValueError when one of them is not there."
     a, b = _one_row(table, *old, estimator), _one_row(table, *new, estimator)
-    return {'psnr_gain': b.psnr - a.psnr, 'ssim_gain': b.ssim - a.ssim, 'speckle_less': 1 - b.speckle / a.speckle,
+    return {'psnr_gain': b.psnr - a.psnr, 'ssim_gain': b.ssim - a.ssim,
+            'speckle_less': 1 - b.speckle / a.speckle,
             'psnr_noise': a.psnr_half_range + b.psnr_half_range}
 
 # %% ../../nbs/studies/06_ablations.ipynb #30a0729d
@@ -162,23 +172,25 @@ def sample_gains(table:pd.DataFrame,   # of `over_seeds`
 def _estimate_name(row:Mapping) -> str:
     "Words for the estimator of a row of a sweep over sizes."
     name = label(row['estimator'], row['n'])
-    return f"{name}, enlarged from {row['enlarged_from']}" if row.get('enlarged_from') else name
+    enlarged = row['source'] == 'model' and row.get('enlarged_from')
+    return f"{name}, enlarged from {row['enlarged_from']}" if enlarged else name
 
 def scales_text(scales:Mapping # a record of every_scale.ipynb
                ) -> str:       # for a terminal
     "PSNR in dB and SSIM of each estimator at each size."
     sizes = sorted({row['size'] for row in scales['rows']})
-    cells = {(_estimate_name(row), row['size']): f"{row['psnr']:9.2f} {row['ssim']:.3f} " for row in scales['rows']}
-    lines = [f"{'':32}" + ''.join(f"{f'{size} pixels':>16}" for size in sizes)]
+    cells = {(_estimate_name(row), row['size']): f"{row['psnr']:9.2f} {row['ssim']:.3f} "
+             for row in scales['rows']}
+    lines = [f"{'':42}" + ''.join(f"{f'{size} pixels':>16}" for size in sizes)]
     for name in dict.fromkeys(name for name, _ in cells):
         scores = [cells.get((name, size), '') for size in sizes]
-        lines.append(f'{name:32}' + ''.join(f'{score:16}' for score in scores))
+        lines.append(f'{name:42}' + ''.join(f'{score:16}' for score in scores))
     return '\n'.join(lines)
 
 # %% ../../nbs/studies/06_ablations.ipynb #0d4d223f
 def goal_text(train:Mapping # a record of train_field.ipynb
              ) -> str:      # for a terminal
-    "Whether the mean of samples beats each other estimator, and linear interpolation, which is the goal."
+    "Which estimators the mean of samples beats; the goal is linear interpolation."
     rows = {row['estimator']: row for row in train['rows']}
     mean, linear = rows['sample_mean'], rows['linear']
     reached = mean['psnr'] > linear['psnr'] and mean['ssim'] > linear['ssim']
@@ -187,18 +199,22 @@ def goal_text(train:Mapping # a record of train_field.ipynb
              f'{"Reached" if reached else "NOT reached"}:']
     for row in rows.values():
         def sign(score): return ' ' if row is mean else '>' if mean[score] > row[score] else '<'
-        lines.append(f"  {label(row['estimator'], row['n']):24} {sign('psnr')} {row['psnr']:.2f} dB   "
+        name = label(row['estimator'], row['n'])
+        lines.append(f"  {name:24} {sign('psnr')} {row['psnr']:.2f} dB   "
                      f"{sign('ssim')} SSIM {row['ssim']:.3f}")
     name = label('sample_mean', mean['n'])
     return '\n'.join(lines + [f"('>': the {name} beats it, '<': it does not)"])
 
 # %% ../../nbs/studies/06_ablations.ipynb #ce4f2a7d
-def mambaflow_field_summary(argv:Sequence[str]|None=None): # paths of the two records; of the command line when None
+def mambaflow_field_summary(argv:Sequence[str]|None=None # arguments, those of the process when None
+                           ):
     "Print what a record of train_field.ipynb and one of every_scale.ipynb hold."
     argv = sys.argv[1:] if argv is None else argv
-    if len(argv) != 2: raise SystemExit('usage: mambaflow_field_summary TRAIN SCALES   (two run.json)')
+    if len(argv) != 2:
+        raise SystemExit('usage: mambaflow_field_summary TRAIN SCALES   (two run.json)')
     train, scales = (read_record(file) for file in argv)
     metrics = train['metrics']
-    print(f"\ntrained {metrics['wall_clock_seconds']:.0f} s, {metrics['parameters']:,} parameters; PSNR in dB "
-          f"and SSIM on {scales['data']['count']} crops of photos it has not learned from\n")
+    count = scales['data']['count']
+    print(f"\ntrained {metrics['wall_clock_seconds']:.0f} s, {metrics['parameters']:,} parameters; "
+          f'PSNR in dB and SSIM on {count} crops of photos it has not learned from\n')
     print(scales_text(scales), goal_text(train), sep='\n\n', end='\n\n')

@@ -37,13 +37,14 @@ def _outcome(code:int, text:str) -> dict:
     results = [line for line in text.splitlines() if line.startswith('MEASURED ')]
     if results: return json.loads(results[-1].removeprefix('MEASURED '))
     if code == -signal.SIGKILL:
-        return {'failed': 'killed by signal 9, which is how a system ends a process that takes too much memory'}
+        return {'failed': 'killed by signal 9, as a system ends what takes too much memory'}
     last = ' | '.join(text.strip().splitlines()[-3:])[-600:]
     how = f'crashed with signal {-code}' if code < 0 else f'ended with status {code}'
     return {'failed': f'{how}: {last}'}
 
 # %% ../../nbs/studies/04_benchmarks.ipynb #e60d7ab6
-_interrupted = threading.Event() # set when somebody interrupts `map_gpus`: its threads get no signal
+# set when somebody interrupts `map_gpus`: its threads get no signal
+_interrupted = threading.Event()
 
 def _environment(gpu:int|None) -> dict[str, str]:
     "Of a child: the same import path, and one GPU."
@@ -67,10 +68,10 @@ def _end_session(child:subprocess.Popen):
 # %% ../../nbs/studies/04_benchmarks.ipynb #41427c09
 def run_subprocess(command:Sequence[str],   # program and arguments
                    limit:float,             # seconds it may take
-                   gpu:int|None=None,       # the only one that the process can use; None leaves them all
+                   gpu:int|None=None, # the only one that the process can use; None leaves them all
                    cwd:str|Path|None=None   # where it runs
-                  ) -> tuple[int|None, str]: # exit status, None when it was ended, and what it printed
-    "Run a process; end it and everything that it started when its time is over or somebody interrupts."
+                  ) -> tuple[int|None, str]: # status, None when it was ended; its output
+    "Run a process; end it and all that it started when time is over or somebody interrupts."
     with tempfile.TemporaryFile('w+', errors='replace') as log:
         child = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(gpu), cwd=cwd,
                                  start_new_session=True)
@@ -83,7 +84,7 @@ def run_subprocess(command:Sequence[str],   # program and arguments
 def measure_in_subprocess(program:str,      # from `child_program`
                           job:Mapping,      # JSON-ready argument of its `measure`
                           limit:float,      # seconds it may take, imports and compiling included
-                          gpu:int|None=None # the only one that the process can use; None leaves them all
+                          gpu:int|None=None # the only one it can use; None leaves all
                          ) -> dict:         # what `measure` returned, or {'failed': why}
     "Measure in a process of its own. What happens there raises nothing here."
     with tempfile.TemporaryDirectory(prefix='mambaflow-') as d:
@@ -162,17 +163,19 @@ def measure_all(program:str,          # from `child_program`
                 limit:float,          # seconds for each job
                 total:float=math.inf, # seconds after which no further job is started
                 say:Callable=print    # called with a line of text as each job ends
-               ) -> list[dict]:       # a result for each job; one that was not started has 'failed' as well
-    "Measure each job in a process of its own, going on where an earlier call stopped; one job at a time on each GPU."
+               ) -> list[dict]: # a result for each job; 'failed' in those not started, too
+    "Measure each job in a process of its own that is not measured yet, one at a time on each GPU."
     parts, begin = Parts(file, program), time.monotonic()
     def measured(job, gpu):
         result = parts.find(job)
         if result is not None: return result
         started = time.monotonic()
-        if started - begin > total: return {'failed': f'not started: the {total:g} s for all measurements were over'}
+        if started - begin > total:
+            return {'failed': f'not started: the {total:g} s for all measurements were over'}
         result = measure_in_subprocess(program, job, limit, gpu)
         parts.add(job, result)
-        say(f"{_job_words(job)}: {result.get('failed', 'measured')} ({time.monotonic() - started:.0f} s)")
+        seconds = time.monotonic() - started
+        say(f"{_job_words(job)}: {result.get('failed', 'measured')} ({seconds:.0f} s)")
         return result
     on_gpus = all(job.get('device') == 'cuda' for job in jobs)
     return map_gpus(measured, jobs, gpus_here() if on_gpus else [None])
@@ -192,7 +195,7 @@ def crossings(x:Sequence[float], # increasing positive sizes
               a:Sequence[float], # positive costs of one; None or NaN where unknown
               b:Sequence[float]  # of the other
              ) -> list[Crossing]: # in order of size
-    "Sizes where two curves cross, interpolated in logarithms. Sizes with an unknown cost are left out."
+    "Sizes where two curves cross, interpolated in logarithms between those measured."
     points = [(math.log(size), math.log(ratio)) for size, ratio in _ratios(x, a, b)]
     found = []
     for (x0, r0), (x1, r1) in zip(points, points[1:]):
@@ -214,6 +217,8 @@ def crossing_words(x:Sequence[float],           # as for `crossings`
     if not ratios: return f'{name_a} and {name_b} were not measured at a common size.'
     (first, at_first), (last, at_last) = ratios[0], ratios[-1]
     apart = f'{at_first:.2f} times {name_b} at {first:g} {unit}, {at_last:.2f} times at {last:g}'
-    changes = [f'{less if cheaper else more} than {name_b} at {size:,.0f} {unit}' for size, cheaper in crossings(x, a, b)]
+    changes = [f'{less if c.cheaper else more} than {name_b} at {c.size:,.0f} {unit}'
+               for c in crossings(x, a, b)]
     if changes: return f"{name_a} becomes {' and then '.join(changes)} ({apart})."
-    return f'{name_a} is {less if at_first < 1 else more} than {name_b} at every size measured, no crossing ({apart}).'
+    how = less if at_first < 1 else more
+    return f'{name_a} is {how} than {name_b} at every size measured, no crossing ({apart}).'

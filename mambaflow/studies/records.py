@@ -7,8 +7,8 @@ __all__ = ['PACKAGES', 'FREE_TEXT', 'SCHEMA', 'LABELS', 'COLOURS', 'sha256', 'fi
            'is_code', 'code_manifest', 'code_sha256', 'manifest_at', 'Tree', 'tree_state', 'name_code',
            'code_is_committed', 'device_name', 'cores', 'device_shared', 'versions', 'now', 'provenance', 'plain',
            'check_rows', 'brief', 'weight_entry', 'write_record', 'read_record', 'read_records', 'rows_table',
-           'check_folder', 'Run', 'open_run', 'weight_problem', 'weight_problems', 'check_weights', 'label',
-           'backbone_name', 'colour', 'smooth', 'Course', 'loss_course', 'plot_losses']
+           'markdown_table', 'check_folder', 'Run', 'open_run', 'weight_problem', 'weight_problems', 'check_weights',
+           'label', 'backbone_name', 'colour', 'smooth', 'Course', 'loss_course', 'plot_losses']
 
 # %% ../../nbs/studies/01_records.ipynb #47ca7d62
 import hashlib, importlib.metadata, json, math, os, platform, re, subprocess
@@ -38,8 +38,8 @@ def notebook_code(notebook:bytes # the file
                  ) -> bytes:     # sources, in order
     "The code cells of a notebook: no outputs, and no parameters that papermill injected."
     cells = json.loads(notebook)['cells']
-    sources = [''.join(c['source']) for c in cells
-               if c['cell_type'] == 'code' and 'injected-parameters' not in c['metadata'].get('tags', [])]
+    own = [c for c in cells if 'injected-parameters' not in c['metadata'].get('tags', [])]
+    sources = [''.join(c['source']) for c in own if c['cell_type'] == 'code']
     return '\n\n'.join(sources).encode()
 
 # %% ../../nbs/studies/01_records.ipynb #2f7b97b9
@@ -54,7 +54,7 @@ def is_code(path:str) -> bool:
 # %% ../../nbs/studies/01_records.ipynb #9802318c
 def code_manifest(notebook:str|Path|None=None # the one that runs, relative to the repository
                  ) -> dict[str, str]:         # path relative to the repository -> SHA-256
-    "Hashes of the code that runs here: files of the imported package, and the notebook's code cells."
+    "Hashes of the code that runs here: files of the package, and the notebook's code cells."
     folder, manifest = code_folder(), {}
     for file in sorted(folder.rglob('*')):
         path = f'mambaflow/{file.relative_to(folder).as_posix()}'
@@ -62,14 +62,14 @@ def code_manifest(notebook:str|Path|None=None # the one that runs, relative to t
     if notebook is None: return manifest
     file = repo_path(notebook)
     if not file.is_file():
-        raise FileNotFoundError(f'no notebook {file}: expected the path, relative to the repository, '
-                                'of the notebook that runs')
+        raise FileNotFoundError(f'no notebook {file}: expected the path '
+                                'of the notebook that runs, relative to the repository')
     return manifest | {Path(notebook).as_posix(): sha256(notebook_code(file.read_bytes()))}
 
 # %% ../../nbs/studies/01_records.ipynb #8d05abea
 def code_sha256(manifest:Mapping[str, str] # path -> SHA-256
                ) -> str:                   # SHA-256
-    "One hash of a manifest: that of its lines `HASH  PATH`, in order of path, as sha256sum writes them."
+    "One hash of a manifest: that of its lines `HASH  PATH`, as sha256sum writes them."
     lines = [f'{manifest[path]}  {path}\n' for path in sorted(manifest)]
     return sha256(''.join(lines).encode())
 
@@ -84,7 +84,7 @@ def _git(*args:str) -> bytes|None:
 def manifest_at(commit:str,              # any name that git has for it
                 notebook:str|None=None   # as for `code_manifest`
                ) -> dict[str, str]|None: # None without git, or without that commit
-    "The manifest of a commit, from git's objects: what `code_manifest` gives where exactly this commit runs."
+    "The manifest of a commit, from git's objects: that of `code_manifest` where it runs."
     listing = _git('ls-tree', '-r', '--name-only', '--full-tree', commit, 'mambaflow/')
     if listing is None: return None
     paths = [p for p in listing.decode().splitlines() if is_code(p)]
@@ -112,7 +112,8 @@ def tree_state() -> Tree:
     tracked = _git('ls-files', '--error-unmatch', '__init__.py') is not None
     if not tracked: return _named_tree(code_hash)
     commit = _git('rev-parse', 'HEAD').decode().strip()
-    changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':/', ':(top,exclude)outputs')
+    changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':/',
+                   ':(top,exclude)outputs')
     if changed is None: return Tree(None, commit)
     same = code_hash == code_sha256(manifest_at(commit))
     return Tree('clean' if same and not changed.strip() else 'dirty', commit)
@@ -124,7 +125,8 @@ def name_code() -> str: # a line for the shell of a machine without git
     return f'export MAMBAFLOW_CODE={commit}:{code_sha256(manifest_at(commit))}'
 
 # %% ../../nbs/studies/01_records.ipynb #cf9721f8
-def code_is_committed(record:Mapping) -> bool|None: # None when the record has no hash, or git no such commit
+def code_is_committed(record:Mapping # with the hash of its code
+                     ) -> bool|None: # None without a hash, or without that commit
     "Whether the code that made a record is that of the commit that it names, by git's objects."
     p = record['provenance']
     if not p['code_sha256'] or not p['commit']: return None
@@ -150,9 +152,9 @@ def _gpu_processes() -> int|None:
     "Processes that compute on this GPU, None when nvidia-smi cannot list them."
     uuid = f'GPU-{torch.cuda.get_device_properties(0).uuid}'
     command = ['nvidia-smi', f'--id={uuid}', '--query-compute-apps=pid', '--format=csv,noheader']
-    try: listing = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    try: run = subprocess.run(command, capture_output=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError): return None
-    return len(listing.split())
+    return len(run.stdout.split())
 
 def device_shared(device:str='auto' # as for `device_name`
                  ) -> bool|None:    # None when it cannot be measured
@@ -194,7 +196,7 @@ def provenance(device:str='auto',              # what the run computed on
                shared:bool|None=None,          # whether other work used it, see `device_shared`
                started:datetime|None=None,     # when the run began
                notebook:str|Path|None=None     # that ran, relative to the repository
-              ) -> dict:                       # JSON-ready; no host name, user name or absolute path
+              ) -> dict:   # JSON-ready; no host name, user name or absolute path
     "Code, packages, machine and time of this moment."
     tree, written = tree_state(), now()
     code = {'commit': tree.commit, 'tree': tree.state,
@@ -207,7 +209,7 @@ def provenance(device:str='auto',              # what the run computed on
 
 # %% ../../nbs/studies/01_records.ipynb #1c60206c
 def plain(o:Any) -> Any:
-    "JSON-ready: configurations become dictionaries, numpy and torch scalars numbers, paths strings."
+    "JSON-ready: configurations become dictionaries, scalars numbers, paths strings."
     if isinstance(o, Config): return plain(o.to_dict())
     if isinstance(o, Mapping): return {str(k): plain(v) for k, v in o.items()}
     if isinstance(o, (list, tuple)): return [plain(v) for v in o]
@@ -222,12 +224,12 @@ FREE_TEXT = ('failed',)                      # messages of exceptions
 def _check_entry(where:str, key:str, value):
     "Raise ValueError unless a key is plain and its value no sentence."
     if not _KEY.fullmatch(key):
-        raise ValueError(f'{where}: {key!r} is no plain key, expected letters, digits and _ such as psnr_se: '
-                         'words belong where numbers are shown (LABELS)')
+        raise ValueError(f'{where}: {key!r} is no plain key, expected letters, digits and _ '
+                         'such as psnr_se: words belong where numbers are shown (LABELS)')
     sentence = isinstance(value, str) and not _WORD.fullmatch(value)
     if sentence and key not in FREE_TEXT:
-        raise ValueError(f'{where}: {key} is the text {value!r}, expected a number, null or one word '
-                         'such as thin_plate: make a column of each thing that it says')
+        raise ValueError(f'{where}: {key} is the text {value!r}, expected a number, null '
+                         'or one word such as thin_plate: make a column of each thing that it says')
 
 def check_rows(rows:Iterable[Mapping], # JSON-ready
                table:str='rows'        # its name, for the message
@@ -265,7 +267,7 @@ def _tables(tables:Mapping) -> dict:
     return entries
 
 # %% ../../nbs/studies/01_records.ipynb #bd2836f5
-def write_record(folder:str|Path,               # the run's own folder, whose name is the run's; made if needed
+def write_record(folder:str|Path,               # the run's own folder; its name is the run's
                  *, experiment:str,             # a plain key, such as 'train_backbone'
                  config:Mapping,                # configurations by role, and parameters
                  data:Mapping,                  # `ImageData.record()`, and the task
@@ -278,7 +280,7 @@ def write_record(folder:str|Path,               # the run's own folder, whose na
                  shared:bool|None=None,         # see `device_shared`
                  started:datetime|None=None,    # when it began
                  notebook:str|Path|None=None,   # that ran, relative to the repository
-                 **tables                       # further entries; lists of dictionaries are rows too
+                 **tables # further entries; lists of dictionaries are rows too
                 ) -> Path:                      # the file written
     "Write `folder/run.json`, whole or not at all. Raises ValueError for rows with words in them."
     weights = {'read': [weight_entry(f) for f in weights_read],
@@ -298,17 +300,19 @@ def write_record(folder:str|Path,               # the run's own folder, whose na
 def _check_schema(file:Path, record):
     "Raise ValueError, naming the file, unless it is a record of this schema."
     if not isinstance(record, dict) or not {'schema', 'experiment', 'run'} <= set(record):
-        raise ValueError(f"{file} is not a run record: expected the keys 'schema', 'experiment' and 'run'")
+        raise ValueError(f"{file} is not a run record: expected the keys 'schema', 'experiment' "
+                         "and 'run'")
     schema = record['schema']
     if schema < SCHEMA:
         raise ValueError(f'{file} has schema {schema}, this mambaflow reads {SCHEMA}: run it again '
-                         '(git log --grep "schema 2" names the commit that converted this repository\'s)')
+                         '(git log --grep "schema 2" has the commit that converted those kept here)')
     if schema > SCHEMA:
-        raise ValueError(f'{file} has schema {schema}, this mambaflow reads {SCHEMA}: update mambaflow')
+        raise ValueError(f'{file} has schema {schema}, this mambaflow reads {SCHEMA}: '
+                         'update mambaflow')
 
 def read_record(file:str|Path # a run.json
                ) -> dict:     # the record, with its folder under `folder`
-    "Read one record. Raises ValueError, naming the file, when it is damaged, no record, or of another schema."
+    "Read one record. Raises ValueError for a damaged file, no record, or another schema."
     file = Path(file)
     try: record = json.loads(file.read_text(encoding='utf8'))
     except ValueError as e:
@@ -318,10 +322,10 @@ def read_record(file:str|Path # a run.json
     return {**record, 'folder': str(file.parent)}
 
 # %% ../../nbs/studies/01_records.ipynb #4e702157
-def read_records(folder:str|Path,           # searched with everything below it; hidden folders are left out
+def read_records(folder:str|Path,           # with everything below it but hidden folders
                  experiment:str|None=None,  # keep only this experiment's records
                 ) -> list[dict]:            # sorted by path
-    "All records below a folder. Raises FileNotFoundError when the folder or the records are missing."
+    "All records below a folder. Raises FileNotFoundError when there are none."
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f'no folder {folder}: expected one with run.json files below it, '
@@ -343,6 +347,13 @@ def rows_table(records:Mapping|Sequence[Mapping], # one record or several
     rows = [{'run': r['run'], **row} for r in records for row in r.get(table, [])]
     return pd.DataFrame(rows)
 
+# %% ../../nbs/studies/01_records.ipynb #d94759db
+def markdown_table(table:pd.DataFrame # of what a reader sees
+                  ) -> str:           # Markdown, without the index
+    "A table in Markdown."
+    lines = [table.columns, ['---'] * len(table.columns), *table.values]
+    return '\n'.join('| ' + ' | '.join(map(str, line)) + ' |' for line in lines)
+
 # %% ../../nbs/studies/01_records.ipynb #1a88b442
 def _flat(o, prefix='') -> dict:
     "Entries of nested dictionaries, under the keys on the way to them."
@@ -356,7 +367,7 @@ def check_folder(folder:str|Path, # the folder that a run wants to write to
                  config:Mapping,  # its configurations, as for `write_record`
                  data:Mapping,    # its data, as for `write_record`
                 ) -> Path:        # the folder
-    "Raise FileExistsError when the folder holds the record of another run; say in which entries they differ."
+    "Raise FileExistsError, naming what differs, when the folder holds another run."
     file = Path(folder)/'run.json'
     if not file.is_file(): return Path(folder)
     old = read_record(file)
@@ -365,8 +376,8 @@ def check_folder(folder:str|Path, # the folder that a run wants to write to
     differ = [f'{k}: {before.get(k)!r} there, {after.get(k)!r} here'
               for k in sorted({*before, *after}) if before.get(k) != after.get(k)]
     if differ:
-        raise FileExistsError(f"{folder} holds another run, {old['run']!r} ({'; '.join(differ[:6])}): "
-                              'give another folder, or delete that one')
+        raise FileExistsError(f"{folder} holds another run, {old['run']!r} "
+                              f"({'; '.join(differ[:6])}): give another folder, or delete that one")
     return Path(folder)
 
 # %% ../../nbs/studies/01_records.ipynb #2efcde73
@@ -386,7 +397,8 @@ class Run:
         "Write the record of this run."
         shared = self.shared
         if self.device == 'cuda': shared = device_shared() or shared
-        return write_record(self.folder, experiment=self.experiment, config=self.config, data=self.data,
+        return write_record(self.folder, experiment=self.experiment,
+                            config=self.config, data=self.data,
                             device=self.device, shared=shared, started=self.started,
                             notebook=self.notebook, **results)
 
@@ -400,7 +412,7 @@ def open_run(folder:str|Path,         # the run's own folder, whose name is the 
             ) -> Run:                 # with the device to compute on
     "Begin a run. Raises FileExistsError when the folder holds another one."
     folder = check_folder(repo_path(folder), experiment, config, data)
-    if notebook: code_manifest(notebook)                     # a wrong path fails now, not at the end
+    if notebook: code_manifest(notebook) # a wrong path fails now, not at the end
     device = 'cuda' if torch.cuda.is_available() and not cpu else 'cpu'
     return Run(folder, experiment, config, data, notebook, device, device_shared(device), now())
 
@@ -416,7 +428,8 @@ def weight_problem(entry:Mapping, # one of a record's `weights['read']`
     if not file.is_file(): return f'{path}, which {run} read, is not here{hint}'
     here = file_sha256(file)
     if here == then: return None
-    return f'{path} is no longer the file that {run} read: SHA-256 {here[:12]} here, {then[:12]} then{hint}'
+    return (f'{path} is no longer the file that {run} read: '
+            f'SHA-256 {here[:12]} here, {then[:12]} then{hint}')
 
 # %% ../../nbs/studies/01_records.ipynb #5ce100b1
 def weight_problems(record:Mapping) -> list[str]:
@@ -425,30 +438,35 @@ def weight_problems(record:Mapping) -> list[str]:
     return [p for p in problems if p]
 
 def check_weights(record:Mapping):
-    "Raise ValueError, naming the files, when the weights that a run read are no longer those of the repository."
+    "Raise ValueError, naming the files, unless the weights that a run read are those here."
     problems = weight_problems(record)
     if problems: raise ValueError('; '.join(problems) + ': run it again with the weights of today')
 
 # %% ../../nbs/studies/01_records.ipynb #aff535cb
 LABELS = {
     # estimators
-    'sample': 'one sample', 'sample_mean': 'mean of samples', 'one_step_mean': 'one-step posterior mean',
+    'sample': 'one sample', 'sample_mean': 'mean of samples',
+    'one_step_mean': 'one-step posterior mean',
     'nearest': 'nearest pixel', 'linear': 'linear', 'cubic': 'cubic', 'thin_plate': 'thin plate',
     'biharmonic': 'biharmonic',
     # stages of the cumulative ablation
-    'pixel_centers': 'pixel centres', 'morton': '+ Morton order', 'dt_distance': '+ Δt from distance',
+    'pixel_centers': 'pixel centres', 'morton': '+ Morton order',
+    'dt_distance': '+ Δt from distance',
     'band_limit': '+ band limit', 'knn_prior': '+ k-nearest-neighbour prior',
     # pictures for the judge
     'real': 'real pictures', 'slight_noise': 'slight noise', 'half_noise': 'half noise',
-    'shuffled_pieces': 'shuffled pieces', 'pixel_independent': 'independent pixels', 'pure_noise': 'pure noise',
+    'shuffled_pieces': 'shuffled pieces', 'pixel_independent': 'independent pixels',
+    'pure_noise': 'pure noise',
     # scores
     'psnr': 'PSNR, dB', 'psnr_se': 'standard error, dB', 'psnr_half_range': '±, dB', 'ssim': 'SSIM',
-    'ssim_half_range': '± SSIM', 'lpips': 'LPIPS', 'frechet': 'Fréchet distance', 'as_asked': 'as the label says',
+    'ssim_half_range': '± SSIM', 'lpips': 'LPIPS', 'frechet': 'Fréchet distance',
+    'as_asked': 'as the label says',
     'grid_artefact': 'grid artefacts', 'recognised': 'recognised', 'speckle': 'speckle',
     # costs
     'seconds': 's', 'ms': 'ms', 'memory_mib': 'MiB', 'peak_bytes': 'peak memory, bytes',
     'images_per_second': 'images a second', 'cuda_allocated': 'peak allocated on the GPU',
-    'resident_growth': 'peak growth of resident memory', 'original': 'original field layer', 'mamba': 'Mamba',
+    'resident_growth': 'peak growth of resident memory', 'original': 'original field layer',
+    'mamba': 'Mamba',
     # branches of the decision rule
     'no_survivor': 'no survivor', 'one_survivor': 'one survivor', 'trade_off': 'trade-off'}
 
@@ -461,7 +479,7 @@ def label(key:str,         # of a record
 
 # %% ../../nbs/studies/01_records.ipynb #410d4d3f
 def backbone_name(record:Mapping) -> str:
-    "Which backbone a record is about: its `kind`, and its mixer where that is not the protocol's; or the run's name."
+    "The backbone of a record, with its mixer where that is not Mamba; or the run's name."
     model = record.get('config', {}).get('model', {})
     if 'kind' not in model: return record['run']
     mixer = model.get('mixer', 'mamba')
@@ -469,13 +487,13 @@ def backbone_name(record:Mapping) -> str:
     return model['kind'] if usual else f"{model['kind']}-{mixer}"
 
 # %% ../../nbs/studies/01_records.ipynb #2c09a51c
-COLOURS = {'PM': '#0072B2', 'HMA': '#009E73', 'PT': '#D55E00'}     # Okabe and Ito (2008), for colour-blind readers too
+COLOURS = {'PM': '#0072B2', 'HMA': '#009E73', 'PT': '#D55E00'} # Okabe and Ito (2008)
 _OTHERS = ('#CC79A7', '#E69F00', '#56B4E9', '#555555')
 
 def colour(name:str,               # a backbone
            others:Sequence[str]=() # those in the same figure
           ) -> str:                # hexadecimal
-    "A backbone's colour, the same in every figure; further names take further colours by their place among `others`."
+    "A backbone's colour, the same in every figure; other names take further colours."
     if name in COLOURS: return COLOURS[name]
     further = sorted({name, *others} - set(COLOURS))
     place = further.index(name)
@@ -497,7 +515,8 @@ def smooth(values:Sequence[float], # (n,) with None or NaN where a step has no v
     i = np.arange(len(v))
     first = np.maximum(i - window, 0)
     end = np.minimum(i + window + 1, len(v))
-    with np.errstate(invalid='ignore'): return (total[end] - total[first]) / (count[end] - count[first])
+    with np.errstate(invalid='ignore'):
+        return (total[end] - total[first]) / (count[end] - count[first])
 
 # %% ../../nbs/studies/01_records.ipynb #bedf0b20
 class Course(NamedTuple):
@@ -511,7 +530,8 @@ def loss_course(record:Mapping # a training run
     "The loss of a record's history. Raises ValueError when there is none."
     history = record.get('history') or {}
     if not history.get('loss') or not history.get('epoch_loss'):
-        raise ValueError(f"{record['run']} has no loss history: expected history.loss and history.epoch_loss")
+        raise ValueError(f"{record['run']} has no loss history: expected history.loss "
+                         'and history.epoch_loss')
     loss = _numbers(history['loss'])
     per_epoch = len(loss) / len(history['epoch_loss'])
     window = max(1, round(per_epoch / 4))
@@ -523,13 +543,14 @@ def _plot_courses(ax, name:str, courses:Sequence[Course], c:str):
     for course in courses:
         ax.plot(course.epoch, course.loss, color=c, lw=.5, alpha=.15)
         if len(courses) > 1: ax.plot(course.epoch, course.smooth, color=c, lw=.8, alpha=.7)
-    epoch = min((course.epoch for course in courses), key=lambda e: e[-1]) # the mean ends with the shortest run
+    shortest = min(courses, key=lambda course: course.epoch[-1])    # where the mean ends
+    epoch = shortest.epoch
     mean = np.mean([np.interp(epoch, course.epoch, course.smooth) for course in courses], 0)
     name = name if len(courses) == 1 else f'{name}, mean of {len(courses)} seeds'
     ax.plot(epoch, mean, color=c, lw=2.2, label=name)
 
 # %% ../../nbs/studies/01_records.ipynb #4175bcbd
-def plot_losses(records:Sequence[Mapping], # training runs; several seeds of a backbone share its colour
+def plot_losses(records:Sequence[Mapping], # training runs; seeds of a backbone share its colour
                 ax=None,                   # axes to draw on, new ones when None
                ):                          # the axes
     "Loss against epoch on a logarithmic scale: raw steps faint, smoothed thick."

@@ -82,7 +82,9 @@ def time_summary(seconds:Tensor # (K,) float64, durations of steps
 
 # %% ../../nbs/training/02_trainer.ipynb #8799c7c6
 class StepTimer:
-    "Durations of the last steps: CUDA events on a GPU, a clock elsewhere. The first `warm` steps are kept apart."
+    """Durations of the last steps: CUDA events on a GPU, a clock elsewhere.
+
+    The first `warm` steps are kept apart."""
     def __init__(self, device:torch.device,          # where the steps run
                  last:int=100,                       # how many steps to keep
                  warm:int=0,                         # steps at the start that belong to compiling
@@ -120,7 +122,7 @@ class StepTimer:
         return torch.tensor(durations, dtype=torch.float64)
 
     def excess(self) -> float: # seconds
-        "How much longer the first `warm` steps took than as many ordinary ones: the time for compiling."
+        "How much longer the first `warm` steps took than as many ordinary ones: for compiling."
         ordinary = self.seconds(self.pairs).median().item() if self.pairs else 0.
         total = self.seconds(self.first).sum().item()
         return max(0., total - len(self.first) * ordinary)
@@ -143,7 +145,7 @@ def peak_resident() -> int: # bytes
 
 # %% ../../nbs/training/02_trainer.ipynb #e0ae96d8
 class PeakMemory:
-    "Peak memory of a piece of work: allocated on the GPU, or the growth of the process's resident memory."
+    "Peak memory of a piece of work: allocated on the GPU, or growth of resident memory."
     def __init__(self, device:torch.device): # where the work runs
         self.cuda = device.type == 'cuda'
         self.start = psutil.Process().memory_info().rss
@@ -151,7 +153,7 @@ class PeakMemory:
 
     @property
     def kind(self) -> str: # for records
-        "What is measured, in words."
+        "What is measured, as a key."
         return 'cuda_allocated' if self.cuda else 'resident_growth'
 
     def bytes(self) -> int: # since construction
@@ -204,7 +206,9 @@ def claim_folder(out:str|Path,   # folder of the run
                  identity:dict,  # JSON-ready: configurations and the data's record
                  resume:bool     # whether the same run may go on
                 ) -> Path:       # the folder
-    "Make `out` the folder of this run. Raises ValueError if it holds another run, or this one without `resume`."
+    """Make `out` the folder of this run.
+
+    Raises ValueError if it holds another run, or this one without `resume`."""
     out = Path(out)
     identity = _with_defaults(identity)
     file = out/'config.json'
@@ -261,7 +265,9 @@ def record_losses(state:TrainState, # receives the losses
 def compiled(f:Callable,  # a velocity model, or a function of tensors that returns one tensor
              mode:str     # one of `COMPILE`
             ) -> Callable: # called like `f`
-    "Compile a function for fixed shapes. With CUDA graphs the result is a copy that later calls do not overwrite."
+    """Compile a function for fixed shapes.
+
+    With CUDA graphs the result is a copy that later calls do not overwrite."""
     if choose('compile mode', mode, COMPILE) == 'none': return f
     fast = torch.compile(f, mode=mode, dynamic=False)
     if mode == 'default': return fast
@@ -423,7 +429,7 @@ def summarise(model:nn.Module,    # after training
               memory_kind:str,    # what `state.peak_bytes` is, see `PeakMemory`
               weights:Path        # where the model is saved
              ) -> TrainResult:
-    "The result of a finished run, from its state alone: a run that is started again after its end gives the same."
+    "The result of a finished run, from its state alone: started again, it gives the same."
     losses = torch.tensor(state.losses, dtype=torch.float64)
     epoch_loss = losses.view(config.epochs, -1).mean(1).tolist()
     metrics = {'parameters': sum(p.numel() for p in model.parameters()),
@@ -444,7 +450,7 @@ def check_run(model:nn.Module,    # to be trained
               batches,            # as for `fit`
               config:TrainConfig, # how to train
               cpu:bool):          # use the CPU even if there is a GPU
-    "Raise ValueError for a run that cannot work here: too little data, or a choice without its means."
+    "Raise ValueError for a run that cannot work here, such as one with too little data."
     count = len(batches)
     if count < config.batch_size:
         raise ValueError(f'batch_size {config.batch_size} is larger than the data set of {count}: '
@@ -474,7 +480,8 @@ def _evaluate(trainer:Trainer,    # after an epoch
     state.scores.append(score)
     if score is not None and score > best:
         plain = trainer.accelerator.unwrap_model(model)
-        save_model(trainer.out/'best.safetensors', plain, plain.config, epoch=state.epoch, score=score)
+        file = trainer.out/'best.safetensors'
+        save_model(file, plain, plain.config, epoch=state.epoch, score=score)
     trainer.model.train()
 
 # %% ../../nbs/training/02_trainer.ipynb #2bcdf30c

@@ -12,14 +12,18 @@ from .conv import _conv, conv_gradients
 from .norm import norm_forward, norm_gradients
 from .ssd import _ssd, _ssd_backward, _ssd_outputs
 
-# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #947ac5c8
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #d9046f02
 def _slices(h:Tensor, E:int, GN:int, H:int) -> tuple[Tensor, Tensor, Tensor]:
     "z (B, L, E), the stream (B, L, E + 2 GN) and the steps (B, L, H); what follows is padding."
-    return h[..., :E], h[..., E:2 * E + 2 * GN], h[..., 2 * E + 2 * GN:2 * E + 2 * GN + H]
+    end = 2 * E + 2 * GN
+    return h[..., :E], h[..., E:end], h[..., end:end + H]
 
 @torch.library.custom_op('mambaflow::mamba2_inner', mutates_args=())
-def _inner(h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor, N:int, groups:int, eps:float, reverse:bool, save:bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    "The mixer's output before its last projection, and what the backward pass needs: the convolved stream, the state space's output, the states between chunks."
+def _inner(h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor,
+           N:int, groups:int, eps:float, reverse:bool, save:bool
+          ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The mixer's output before its last projection, and what the backward pass needs:
+    the convolved stream, the output of the scan, the states between chunks."""
     E, H = norm.shape[0], A.shape[0]
     z, xbc, dt = _slices(h, E, groups * N, H)
     xbc = _conv(xbc, weight, bias, reverse)
@@ -30,31 +34,41 @@ def _inner(h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Ten
 @_inner.register_fake
 def _inner_outputs(h, weight, bias, A, D, dt_bias, norm, N, groups, eps, reverse, save):
     "Empty results of the forward pass."
-    (b, l), E, H = h.shape[:2], norm.shape[0], A.shape[0]
+    b, l = h.shape[:2]
+    E, H = norm.shape[0], A.shape[0]
     xbc = h.new_empty(b, l, E + 2 * groups * N)
-    return h.new_empty(b, l, E), xbc, *_ssd_outputs([xbc], None, A, D, dt_bias, E // H, N, True, reverse, save)
+    y, states = _ssd_outputs([xbc], None, A, D, dt_bias, E // H, N, True, reverse, save)
+    return h.new_empty(b, l, E), xbc, y, states
 
-# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #19567c0e
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #17a9b9d5
 @torch.library.custom_op('mambaflow::mamba2_inner_backward', mutates_args=())
-def _inner_backward(dout:Tensor, h:Tensor, xbc:Tensor, y:Tensor, states:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor,
-                    N:int, groups:int, eps:float, reverse:bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    "Gradients of h, of taps and bias of the convolution (5, channels), of A, dt_bias and D (3, H), and of the norm's weight."
+def _inner_backward(dout:Tensor, h:Tensor, xbc:Tensor, y:Tensor, states:Tensor, weight:Tensor,
+                    bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor,
+                    N:int, groups:int, eps:float, reverse:bool
+                   ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of h, of taps and bias of the convolution (5, channels), of A, dt_bias and D (3, H),
+    and of the norm's weight."""
     E, H = norm.shape[0], A.shape[0]
     dh, dy = torch.empty_like(h), torch.empty_like(y)
-    (z, stream, dt), (dz, dstream, ddt) = _slices(h, E, groups * N, H), _slices(dh, E, groups * N, H)
-    dnorm = norm_gradients(dout.reshape(-1, E), y.view(-1, E), z.flatten(0, 1), norm, groups, eps, dy.view(-1, E), dz.flatten(0, 1))
-    dxbc, _, _, steps, sums = _ssd_backward(dy, states, [xbc], dt, A, D, dt_bias, E // H, N, True, reverse)
+    z, stream, dt = _slices(h, E, groups * N, H)
+    dz, dstream, ddt = _slices(dh, E, groups * N, H)
+    dnorm = norm_gradients(
+        dout.reshape(-1, E), y.view(-1, E), z.flatten(0, 1), norm, groups, eps,
+        dy.view(-1, E), dz.flatten(0, 1))
+    dxbc, _, _, dsteps, sums = _ssd_backward(
+        dy, states, [xbc], dt, A, D, dt_bias, E // H, N, True, reverse)
     taps = conv_gradients(dxbc, stream, weight, bias, reverse, dstream)
-    ddt.copy_(steps)
+    ddt.copy_(dsteps)
     dh[..., 2 * E + 2 * groups * N + H:].zero_()
     return dh, taps, sums, dnorm
 
 @_inner_backward.register_fake
 def _(dout, h, xbc, y, states, weight, bias, A, D, dt_bias, norm, N, groups, eps, reverse):
     "Empty results of the backward pass."
-    return torch.empty_like(h), weight.new_empty(5, weight.shape[0]), A.new_empty(3, A.shape[0]), torch.empty_like(norm)
+    taps, sums = weight.new_empty(5, weight.shape[0]), A.new_empty(3, A.shape[0])
+    return torch.empty_like(h), taps, sums, torch.empty_like(norm)
 
-# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #d9046f02
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #cd520873
 def _setup(ctx, inputs, output):
     "Keep what the backward pass reads."
     *tensors, N, groups, eps, reverse, _ = inputs
@@ -67,11 +81,13 @@ def _gradients(ctx, dout, *_):
     xbc, y, states, h, *rest = ctx.saved_tensors
     dh, taps, sums, dnorm = _inner_backward(dout, h, xbc, y, states, *rest, *ctx.how)
     K = rest[0].shape[2]
-    return dh, taps[4-K:4].T.unsqueeze(1), taps[4], sums[0], sums[2], sums[1], dnorm, None, None, None, None, None
+    dA, dbias, dD = sums
+    dweight = taps[4-K:4].T.unsqueeze(1)
+    return dh, dweight, taps[4], dA, dD, dbias, dnorm, None, None, None, None, None
 
 _inner.register_autograd(_gradients, setup_context=_setup)
 
-# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #17a9b9d5
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #91cbf752
 def mamba2_inner_triton(h:Tensor,          # (B, L, at least 2 E + 2 G N + H): z, the stream, the steps, padding
                         weight:Tensor,     # (E + 2 G N, 1, taps) of the convolution, at most four taps
                         bias:Tensor,       # (E + 2 G N,)
@@ -84,7 +100,8 @@ def mamba2_inner_triton(h:Tensor,          # (B, L, at least 2 E + 2 G N + H): z
                         eps:float=1e-5,    # of the norm
                         reverse:bool=False # read from the last token to the first
                        ) -> Tensor:        # (B, L, E) in the dtype of h
-    "Convolution and SiLU, state space, gated norm: what `mambaflow.layers.Mamba2` does between its projections. Arguments are taken as checked."
+    """Convolution and SiLU, scan, gated norm: what `mambaflow.nets.mamba.Mamba2` computes between its
+    projections. Arguments are not checked."""
     constants = [w.float().contiguous() for w in (weight, bias, A, D, dt_bias, norm)]
     save = torch.is_grad_enabled() and any(w.requires_grad for w in (h, *constants))
     return _inner(h.contiguous(), *constants, d_state, ngroups, eps, reverse, save)[0]

@@ -12,21 +12,38 @@ from torch import Tensor
 from .primitives import (_at, _block, _chunk, _per_channel, _phis, _recur,
                                           _signal, _silu, _step, _varying)
 
-# %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #837b74d9
-_OPAQUE = ['one', 'states', 'L', 'ratio', 'groups', 'blocks', 'spans', 'padded', 'seg'] # see `scan_triton`
+# %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #0e0ef2de
+# see `ssm/gpu/scan`
+_OPAQUE = ['one', 'states', 'L', 'ratio', 'groups', 'blocks', 'spans', 'padded', 'seg']
 
+# %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #9342eef4
 @triton.jit(do_not_specialize=_OPAQUE)
-def _span_kernel(x, z, delta, A, W, bias, ends, steps, sx_b, sx_d, sx_l, sz_b, sz_d, sz_l, sd_b, sd_d, sd_l,
-                 L, K, ratio, groups, blocks, spans, padded, seg, states, one, N: tl.constexpr,
-                 HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr, ADJOINT: tl.constexpr,
-                 T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr):
-    "What a span adds to the state, or to the gradient of the state when x is that of the output (`ADJOINT`), and the sum of its steps. The last one in that direction has nobody to tell."
+def _span_kernel(
+    # pointers
+    x, z, delta, A, W, bias,
+    ends, steps,
+    # strides
+    stride_x_b, stride_x_d, stride_x_l,
+    stride_z_b, stride_z_d, stride_z_l,
+    stride_delta_b, stride_delta_d, stride_delta_l,
+    # dimensions
+    L, K, ratio, groups, blocks, spans, padded, seg, states, one, N: tl.constexpr,
+    # meta-parameters
+    HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr,
+    ZOH: tl.constexpr, REVERSE: tl.constexpr, ADJOINT: tl.constexpr,
+    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr,
+):
+    """What a span adds to the state, and the sum of its steps. With `ADJOINT`, x is the gradient of
+    the output and the span adds to the gradient of the state. The last span in that direction is
+    skipped: no later span needs its state."""
     row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD)
     b, span, i = row // spans, row % spans, tl.arange(0, T)
-    bias_d, total = _per_channel(bias, d, dm, HAS_BIAS), tl.zeros([BD, T], tl.float32)
+    bias_d = _per_channel(bias, d, dm, HAS_BIAS)
+    total = tl.zeros([BD, T], tl.float32)
     W += (b * groups + g // ratio) * N * padded
     ends += (row * blocks + j) * BD * N
-    for n0 in range(0, N, BN): tl.store(ends + _at(n0, one, BD, BN), tl.zeros([BN, BD, 1], tl.float32))
+    for n0 in range(0, N, BN):
+        tl.store(ends + _at(n0, one, BD, BN), tl.zeros([BN, BD, 1], tl.float32))
     tl.debug_barrier()
     chunks = tl.cdiv(L, T)
     per_span = tl.cdiv(tl.cdiv(chunks, seg), spans) * seg
@@ -34,14 +51,19 @@ def _span_kernel(x, z, delta, A, W, bias, ends, steps, sx_b, sx_d, sx_l, sz_b, s
     idle = span == (0 if ADJOINT else spans - 1)
     for k in range(start, tl.where(idle, start, stop)):
         first, tm = _chunk(start + stop - 1 - k if ADJOINT else k, chunks, L, T, REVERSE)
-        dt = _step(_signal(delta + b * sd_b, d, dm, first + i, tm, sd_d, sd_l) + bias_d[:, None], tm, SOFTPLUS)
-        v = _signal(x + b * sx_b, d, dm, first + i, tm, sx_d, sx_l)
-        if ADJOINT and HAS_Z: v *= _silu(_signal(z + b * sz_b, d, dm, first + i, tm, sz_d, sz_l))
+        t = first + i
+        raw = _signal(delta + b * stride_delta_b, d, dm, t, tm, stride_delta_d, stride_delta_l)
+        dt = _step(raw + bias_d[:, None], tm, SOFTPLUS)
+        v = _signal(x + b * stride_x_b, d, dm, t, tm, stride_x_d, stride_x_l)
+        if ADJOINT and HAS_Z:
+            v *= _silu(_signal(z + b * stride_z_b, d, dm, t, tm, stride_z_d, stride_z_l))
         if not ADJOINT: v *= dt
         total += dt
         for n0 in tl.range(0, states, BN, num_stages=STAGES):
             n, at = n0 + tl.arange(0, BN) * one, _at(n0, one, BD, BN)
-            h0, A_, Wt = tl.load(ends + at), tl.load(A + j * BD * N + at), _varying(W, n, first, i, N)
+            h0 = tl.load(ends + at)
+            A_ = tl.load(A + j * BD * N + at)
+            Wt = _varying(W, n, first, i, N)
             a = tl.exp2(dt[None, :, :] * A_)
             c = v[None, :, :] * Wt[:, None, :]
             if ADJOINT: c *= a
@@ -50,21 +72,31 @@ def _span_kernel(x, z, delta, A, W, bias, ends, steps, sx_b, sx_d, sx_l, sz_b, s
         tl.debug_barrier()
     tl.store(steps + (row * blocks + j) * BD + tl.arange(0, BD), tl.sum(total, 1))
 
-# %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #ee3f319a
+# %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #12f8393c
 @triton.jit
-def _combine_kernel(ends, steps, A, given, blocks, spans, N: tl.constexpr, GIVEN: tl.constexpr, ADJOINT: tl.constexpr, BD: tl.constexpr, SIZE: tl.constexpr):
-    "What each span adds becomes, in place, the state that enters it. The first one is given, or zero."
+def _combine_kernel(
+    # pointers
+    ends, steps, A, given,
+    # dimensions
+    blocks, spans, N: tl.constexpr,
+    # meta-parameters
+    GIVEN: tl.constexpr, ADJOINT: tl.constexpr, BD: tl.constexpr, SIZE: tl.constexpr,
+):
+    """Replaces what each span adds by the state that enters it. The state that enters the first
+    span is `given`, or zero."""
     pid, e = tl.program_id(0).to(tl.int64), tl.arange(0, SIZE)
     b, j, inside = pid // blocks, pid % blocks, e < N * BD
     rate = tl.load(A + j * N * BD + e, mask=inside, other=0.)
-    state = tl.load(given + pid * N * BD + e, mask=inside, other=0.) if GIVEN else tl.zeros([SIZE], tl.float32)
+    if GIVEN: state = tl.load(given + pid * N * BD + e, mask=inside, other=0.)
+    else: state = tl.zeros([SIZE], tl.float32)
     for k in range(spans):
         at = (b * spans + (spans - 1 - k if ADJOINT else k)) * blocks + j
         added = tl.load(ends + at * N * BD + e, mask=inside, other=0.)
         tl.store(ends + at * N * BD + e, state, mask=inside)
-        state = state * tl.exp2(rate * tl.load(steps + at * BD + e % BD)) + added
+        step = tl.load(steps + at * BD + e % BD)
+        state = state * tl.exp2(rate * step) + added
 
-# %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #0e0ef2de
+# %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #a817445a
 def span_states(x:Tensor,          # (B, D, L): u, or the gradient of the output
                 z:Tensor|None,     # (B, D, L): the gate, for a gradient
                 delta:Tensor,      # (B, D, L)
@@ -78,11 +110,23 @@ def span_states(x:Tensor,          # (B, D, L): u, or the gradient of the output
                 softplus:bool, zoh:bool, reverse:bool,
                 adjoint:bool       # against the direction of reading, for gradients
                ) -> Tensor:        # (B, spans, blocks, N, BD) float32
-    "The state that enters each span in the direction of reading, or the gradient of the state that leaves it."
-    (b, d, l), (blocks, N, BD) = x.shape, A.shape
-    ends, steps = A.new_empty(b, spans, blocks, N, BD), A.new_empty(b, spans, blocks, BD)
-    _span_kernel[b * spans * blocks,](x, z, delta, A, W, bias, ends, steps, *x.stride(), *(z.stride() if z is not None else (0, 0, 0)), *delta.stride(),
-        l, d // groups, groups // W.shape[1], W.shape[1], blocks, spans, W.shape[2] * 8, seg, N, 1, N, z is not None, bias is not None, softplus, zoh, reverse, adjoint,
+    "The state that enters each span, or (`adjoint`) the gradient of the state that leaves it."
+    b, d, l = x.shape
+    blocks, N, BD = A.shape
+    _, groups_W, chunks, _, _ = W.shape
+    ends = A.new_empty(b, spans, blocks, N, BD)
+    steps = A.new_empty(b, spans, blocks, BD)
+    _span_kernel[b * spans * blocks,](
+        x, z, delta, A, W, bias,
+        ends, steps,
+        *x.stride(),
+        *(z.stride() if z is not None else (0, 0, 0)),
+        *delta.stride(),
+        l, d // groups, groups // groups_W, groups_W, blocks, spans, chunks * 8, seg, N, 1, N,
+        z is not None, bias is not None, softplus, zoh, reverse, adjoint,
         T=8, BD=BD, BN=64 // BD, STAGES=3, num_warps=1)
-    _combine_kernel[b * blocks,](ends, steps, A, given, blocks, spans, N, given is not None, adjoint, BD, SIZE=triton.next_power_of_2(N * BD))
+    _combine_kernel[b * blocks,](
+        ends, steps, A, given,
+        blocks, spans, N,
+        given is not None, adjoint, BD, SIZE=triton.next_power_of_2(N * BD))
     return ends
