@@ -704,7 +704,8 @@ def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat
                           delta_softplus:bool=False,
                           discretization:str='mamba',# 'mamba' or 'zoh'
                           reverse:bool=False         # read from the last token to the first
-                         ) -> tuple[Tensor, Tensor]: # (B, D, L) in the dtype of u, and the last state (B, D, N) in float32
+                         ) -> tuple[Tensor, Tensor]: # (B, D, L) in the dtype of u, and
+                                                     # the last state (B, D, N) in float32
     """The selective scan of `ssm/scan` on a GPU (Gu and Dao 2023); float32 state and sums.
     The arguments are those that `selective_scan` has checked."""
     x = _prepare(u, delta, A, B, C, D, z, delta_bias, delta_softplus, discretization, reverse)
