@@ -19,7 +19,8 @@ problems, targets = [], {}                  # targets: what may stand in back-ti
 def module_of(nb):
     "The module that a notebook exports, or None."
     found = re.search(r'^#\| default_exp (\S+)', '\n'.join(c.source for c in nb.cells), re.M)
-    return importlib.import_module(f'mambaflow.{found[1]}') if found else None
+    if not found or found[1] == '__init__': return None      # the package has the names of its modules
+    return importlib.import_module(f'mambaflow.{found[1]}')
 
 def short(module): return module.__name__.removeprefix('mambaflow.')
 
@@ -45,6 +46,8 @@ def register(files):
 def link_file(url, folder):
     "Where a relative link leads on the site: to a copy of a picture, to a notebook's page, or to the file in the repository."
     file = (folder/unquote(url)).resolve()
+    if not file.exists() and OUTPUTS in folder.parents:      # an executed notebook has its source's links
+        file = next(NBS.rglob(file.name), file)
     name = file.relative_to(ROOT) if ROOT in file.parents else file
     if not file.exists(): problems.append(f'{folder.relative_to(ROOT)}: links to {url}, which is not there')
     elif file.suffix in ('.png', '.svg', '.jpg'):
