@@ -57,9 +57,9 @@ def test_whole():
     assert 'A report' in pages['reports/new/run-report.html'] and 'new/index.html' in pages['reports/index.html']               # a folder that nobody named joins by itself
 
 def test_stepper():
-    def add(root): (root/'outputs'/'stepper').mkdir(); (root/'outputs'/'stepper'/'stepper.html').write_text('<title>walk</title>')
+    def add(root): (root/'outputs'/'stepper').mkdir(); (root/'outputs'/'stepper'/'stepper.html').write_text('<title>trajectory</title>')
     code, said, pages = build(add)
-    assert code == 0 and 'iframe src="stepper.html"' in pages['index.html'] and 'mambaflow_batch' not in pages['index.html'] and pages['stepper.html'] == '<title>walk</title>', said
+    assert code == 0 and 'iframe src="stepper.html"' in pages['index.html'] and 'mambaflow_batch' not in pages['index.html'] and pages['stepper.html'] == '<title>trajectory</title>', said
 
 def test_pages():
     "Six things that are wrong in one copy are all named, and there is no site."
