@@ -18,6 +18,9 @@ WEIGHTS := $(wildcard outputs/conditional/*/half.safetensors)
 PAGE   := outputs/stepper/stepper.html
 export PATH := $(BIN):$(PATH)
 RUN    := sh tools/papermill.sh
+# one training of the demo: $(call TRAIN,BACKBONE)
+TRAIN   = $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$(1)/train_backbone.ipynb \
+          -f $(NBS)/plans/demo.yaml -p backbone $(1) -p out $(DEMO)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
 .PHONY: demo fields test test-browser test-docs lab docs stepper slim readme
@@ -32,18 +35,19 @@ $(READY): settings.ini setup.py
 	@touch $@
 
 demo: $(READY)
-	@echo "1/6 the judge, and the quality bar from its controls"
-	@$(RUN) $(NBS)/images/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb \
-	 -p data digits -p size 16 -p out $(DEMO)/judge
-	@i=2; for b in PM HMA PT; do echo "$$i/6 $$b (a run that was stopped goes on where it was)"; i=$$((i + 1)); \
-	 $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$$b/train_backbone.ipynb \
-	 -f $(NBS)/plans/demo.yaml -p backbone $$b -p out $(DEMO)/$$b || exit 1; done
-	@echo "5/6 their training steps, timed in turns"
+	@echo "1/4 the judge, the quality bar from its controls, then PM; beside them HMA, then PT"
+	@echo "    (two at a time; a run that was stopped goes on where it was)"
+	@{ $(RUN) $(NBS)/images/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb \
+	   -p data digits -p size 16 -p out $(DEMO)/judge && $(call TRAIN,PM); } & first=$$!; \
+	 { $(call TRAIN,HMA) && $(call TRAIN,PT); }; second=$$?; \
+	 wait $$first && exit $$second
+	@echo "2/4 their training steps, timed in turns"
 	@$(RUN) $(NBS)/images/time_in_turns.ipynb $(DEMO)/timing/time_in_turns.ipynb \
-	 -p records $(DEMO) -p rounds 10 -p steps 10 -p out $(DEMO)/timing
-	@echo "6/6 the comparison"
+	 -p records $(DEMO) -p rounds 10 -p steps 5 -p out $(DEMO)/timing
+	@echo "3/4 the comparison"
 	@$(RUN) $(NBS)/images/compare.ipynb $(DEMO)/compare.ipynb -p records $(DEMO) \
 	 -p judge $(DEMO)/judge/judge.safetensors -p timing $(DEMO)/timing/run.json -p out $(DEMO)/verdict
+	@echo "4/4 the verdict"
 	@$(HTML) $(DEMO)/compare.ipynb
 	@mambaflow_verdict $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare.html in a browser, or $(DEMO)/compare.ipynb with 'make lab'"
