@@ -111,11 +111,10 @@ class NearestAttention(CrossAttention):
         q, = self.split(q, 1)
         k, v = self.split(kv, 2)                                    # (B, h, Ni, d/h) each
         at = indices[:, None].expand(-1, self.heads, -1, -1)        # (B, h, Nq, k)
-        products = q @ k.mT                                         # (B, h, Nq, Ni)
-        scores = products.gather(-1, at)
+        scores = (q @ k.mT).gather(-1, at)      # products (B, h, Nq, Ni) are large: none has a name
         w = self.weights(scores.permute(0, 2, 3, 1), phi, v.dtype)
-        zeros = w.new_zeros(products.shape)
-        sparse = zeros.scatter(-1, at, w.permute(0, 3, 1, 2))
+        zeros = w.new_zeros(*q.shape[:3], k.shape[2])
+        sparse = zeros.scatter_(-1, at, w.permute(0, 3, 1, 2))
         y = sparse @ v
         return y.transpose(1, 2).flatten(2), w
 

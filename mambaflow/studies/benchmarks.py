@@ -114,10 +114,12 @@ def map_gpus(work:Callable,           # (job, gpu) -> anything
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-def gpus_here() -> list[int|None]:
-    "Numbers of the GPUs of this machine; [None] when there are not several to choose from."
+def gpus_here() -> list[int|str|None]:
+    "GPUs that this process may use, as CUDA numbers them; [None] when there are not several."
     count = torch.cuda.device_count()
-    return list(range(count)) if count > 1 else [None]
+    if count < 2: return [None]
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+    return visible.split(',')[:count] if visible else list(range(count))
 
 # %% ../../nbs/studies/04_benchmarks.ipynb #8ef16c31
 def _read_parts(file:Path) -> list[dict]:

@@ -100,7 +100,7 @@ class Tree(NamedTuple):
 
 # %% ../../nbs/studies/01_records.ipynb #a4922e0f
 def _named_tree(code_hash:str) -> Tree:
-    "Without git: compare with the hash in the environment."
+    "Compare with the hash in the environment: without git, or in a copy that has another history."
     commit, _, committed = os.environ.get('MAMBAFLOW_CODE', '').partition(':')
     if not committed: return Tree(None, commit or None)
     return Tree('clean' if committed == code_hash else 'dirty', commit)
@@ -110,7 +110,7 @@ def tree_state() -> Tree:
     "Whether the code that runs is that of its commit. `outputs/` is no code."
     code_hash = code_sha256(code_manifest())
     tracked = _git('ls-files', '--error-unmatch', '__init__.py') is not None
-    if not tracked: return _named_tree(code_hash)
+    if not tracked or 'MAMBAFLOW_CODE' in os.environ: return _named_tree(code_hash)
     commit = _git('rev-parse', 'HEAD').decode().strip()
     changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':/',
                    ':(top,exclude)outputs')
