@@ -5,12 +5,11 @@
 # %% auto #0
 __all__ = ['METHODS', 'to_image', 'paste_observed', 'grid_condition', 'reconstruct', 'reconstruct_one_step', 'classical',
            'enlarge', 'Estimate', 'model_estimates', 'score_estimate', 'at_scales', 'estimate_label', 'comparison',
-           'scale_figure', 'mambaflow_multiscale']
+           'scale_figure']
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #c89a0b82
-import argparse, dataclasses, time
+import dataclasses, time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,17 +17,16 @@ from matplotlib import pyplot as plt
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor, nn
 from tqdm import tqdm
-from ..config import atomic_path, choose, write_json
+from ..config import choose
 from ..data.images import to_float
 from ..data.observations import Observations, observe, pixel_index
-from ..data.photos import Photos, load_photos
+from ..data.photos import Photos
 from .metrics import field_scores, load_lpips
-from .model import FieldConfig, in_chunks
+from .model import in_chunks
 from ..flow.posterior import Posterior, one_step_mean, posterior
 from ..flow.samplers import SAMPLERS
 from ..geometry.grid import center_grid
 from ..geometry.neighbours import CLASSICAL, interpolate_classical, interpolate_rbf
-from ..training.checkpoints import CheckpointError, load_model, read_config
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #8fb3a81e
 def to_image(values:Tensor, # (B, size*size, C), row by row
@@ -282,72 +280,3 @@ def _draw(ax, field:Tensor|None): # (C, H, W) in [-1, 1]
     if field is None: return ax.set_frame_on(False)
     picture = field.add(1).div(2).clamp(0, 1).permute(1, 2, 0)
     ax.imshow(picture, interpolation='nearest')
-
-# %% ../../nbs/fields/04_reconstruct.ipynb #ef042bfc
-def _multiscale_parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog='mambaflow_multiscale',
-        description='Reconstruct photos from a fifth of 32x32 pixels at several sizes, '
-                    'and score them against the truth.')
-    add = p.add_argument
-    add('checkpoint', help='safetensors file of a field model')
-    add('--scales', type=int, nargs='+', default=[32, 64, 96, 128],
-        help='pixels per side (default: 32 64 96 128)')
-    add('--steps', type=int, default=50, help='of the sampler (default: 50)')
-    add('--sampler', default='heun', help='one of ' + ', '.join(SAMPLERS))
-    add('--samples', type=int, default=8, help='averaged for the mean (default: 8)')
-    add('--count', type=int, default=16, help='photos (default: 16)')
-    add('--photos', default='photos', help="'photos', which come with scikit-image, or folder:PATH")
-    add('--split', choices=['all', 'train', 'test'],
-        help="part of the photos (default: all of a folder, test of 'photos')")
-    add('--out', required=True, help='folder for scores.json and pictures')
-    add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    return p
-
-def _load_field_model(checkpoint:str, device:str) -> nn.Module:
-    "Raises ValueError, naming what the file holds, unless it is a field model."
-    config = read_config(checkpoint)[0]
-    if isinstance(config, FieldConfig): return load_model(checkpoint, device)
-    kind = getattr(config, 'kind', type(config).__name__)
-    raise ValueError(f'{checkpoint} holds a model of another kind, {kind}: expected a field model, '
-                     'train one with nbs/experiments/fields/train_field.ipynb')
-
-# %% ../../nbs/fields/04_reconstruct.ipynb #acdc9eb0
-def _write_scores(args:argparse.Namespace, photos:Photos, rows:list[dict],
-                  estimates:list[Estimate]):
-    "scores.json, pictures of the first photos, and the comparison in words."
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    config = read_config(args.checkpoint)[0]
-    write_json(out/'scores.json', {'checkpoint': args.checkpoint, 'photos': photos.record(),
-                                   'rows': rows, 'model': config.to_dict(),
-                                   'steps': args.steps, 'sampler': args.sampler})
-    shown = ['thin_plate', 'one_step_mean', 'sample_mean', 'sample']
-    for i in range(min(4, len(photos))):
-        fig = scale_figure(photos, estimates, shown, args.scales, i)
-        with atomic_path(out/f'photo_{i}.png') as tmp: fig.savefig(tmp, dpi=110, format='png')
-        plt.close(fig)
-
-def _print_scores(rows:list[dict], size:int):
-    for r in rows:
-        seconds = f"  {r['seconds']:.1f} s a photo" if r['seconds'] else ''
-        scores = f"{r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}"
-        print(f"{estimate_label(r):26} {r['size']:4} pixels  {scores}{seconds}")
-    for estimator in ('sample_mean', 'one_step_mean'): print(comparison(rows, estimator, size))
-
-# %% ../../nbs/fields/04_reconstruct.ipynb #e7cbc672
-def mambaflow_multiscale(argv:list[str]|None=None): # arguments, those of the process when None
-    """Console script: a field model at several sizes beside classical interpolation.
-    Ends with status 2 for bad arguments."""
-    p = _multiscale_parser()
-    args = p.parse_args(argv)
-    split = args.split or ('test' if args.photos == 'photos' else 'all')
-    sizes = tuple(args.scales)
-    try:
-        model = _load_field_model(args.checkpoint, args.device)
-        photos = load_photos(args.photos, split, tuple(sorted({32, *sizes}))).some(args.count)
-        rows, estimates = at_scales(model, photos, sizes, samples=args.samples, steps=args.steps,
-                                    sampler=args.sampler, device=args.device)
-    except (CheckpointError, ValueError, OSError, ImportError) as e: p.error(str(e))
-    _write_scores(args, photos, rows, estimates)
-    _print_scores(rows, sizes[0])
