@@ -477,7 +477,7 @@ def _open_zip(file,     # binary
 def _member(archive:zipfile.ZipFile, name:str) -> Tensor: # uint8 (n,)
     "The bytes of a member. Raises KeyError, and BadZipFile for a wrong checksum."
     info = archive.getinfo(name)
-    if not info.CRC: info.CRC = None          # torch was told to write none
+    if not info.CRC: info.CRC = None          # torch was set to write none
     data = torch.empty(info.file_size, dtype=torch.uint8)
     with archive.open(info) as member: _fill(member, data)
     return data
@@ -1283,6 +1283,8 @@ def save_model(path:str|Path,                # ends in .safetensors
 # %% ../../nbs/training/01_checkpoints.ipynb #282761f4
 _LONGEST_CONFIG = 1_000_000     # characters
 
+class _NoConfig(CheckpointError): "A file of another program, or of one that saved weights alone."
+
 def _parse_header(header:dict[str, str] # texts at the head of a file
                  ) -> tuple[Config, dict[str, Any]]: # configuration, metadata
     "Raises ValueError, and whatever a class of a configuration raises."
@@ -1308,10 +1310,10 @@ def read_config(path:str|Path             # a file
     path, kind = _inspect(path)
     header = _read_header(path, kind)
     if 'config' not in header:
-        raise CheckpointError(f'{path}: no mambaflow configuration in it, so it does not say which '
-                              'model it belongs to. Build the model yourself and call '
-                              'load_into(model, load_weights(path)), '
-                              'or pass --config on the command line')
+        raise _NoConfig(f'{path}: no mambaflow configuration in it, so it does not say which '
+                        'model it belongs to. Build the model yourself and call '
+                        'load_into(model, load_weights(path)), '
+                        'or pass --config on the command line')
     wanted = {k: header[k] for k in ('config', 'metadata') if k in header}
     try: return _parse_header(wanted)
     except Exception as e:
