@@ -295,6 +295,8 @@ _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
           6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
           8: Image.Transpose.ROTATE_90}
 
+_SIDEWAYS = [_TURNS[orientation] for orientation in (5, 6, 7, 8)]
+
 def _turn(im:Image.Image) -> Image.Transpose|None:
     "How the EXIF data say that a picture is turned; damaged ones are ignored, as viewers do."
     try: return _TURNS.get(im.getexif().get(0x0112))
