@@ -4,14 +4,13 @@
 
 # %% auto #0
 __all__ = ['STORED', 'choose', 'one_of', 'at_least', 'between', 'more_than', 'Config', 'Stored', 'from_dict', 'repo_path',
-           'atomic_path', 'clear_temporaries', 'write_json', 'regular_file', 'read_json', 'FolderInUse', 'FolderLock',
+           'clear_temporaries', 'atomic_path', 'write_json', 'regular_file', 'read_json', 'FolderInUse', 'FolderLock',
            'hold_folder']
 
 # %% ../nbs/config.ipynb #162d1a79
 import dataclasses
 import errno
 import fcntl
-import glob
 import importlib
 import json
 import math
@@ -25,6 +24,7 @@ import threading
 import time
 import uuid
 import warnings
+import zlib
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,6 +210,8 @@ def _flush(path:Path): # a file or a folder
     "Wait until a file's content, or a folder's list of names, is on the disk."
     descriptor = os.open(path, os.O_RDONLY)
     try: os.fsync(descriptor)
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.ENOTSUP): raise  # folders of some file systems
     finally: os.close(descriptor)
 
 def _flush_tree(path:Path): # a file, or a folder with everything in it
@@ -239,10 +241,46 @@ def _remove(path:Path): # may not be there
     else: path.unlink(missing_ok=True)
 
 # %% ../nbs/config.ipynb #3307a0de
-_TEMPORARY = '.tmp-'
+def _writer_space() -> str: # 6 hexadecimal digits
+    "Where numbers of processes mean the same: a machine, or a container on it."
+    space = Path('/proc/self/ns/pid')
+    name = platform.node() + (os.readlink(space) if space.is_symlink() else '')
+    return f'{zlib.crc32(name.encode()):08x}'[:6]
 
-def _temporary_end(path:Path) -> str: return path.name[-48:]
+_HALF = re.compile(r'\.tmp-([0-9a-f]{6})([0-9a-f]+)-[0-9a-f]{8}-(.*)', re.DOTALL)
 
+def _end(path:Path) -> str: return path.name[-48:]
+
+def _temporary(path:Path) -> Path: # beside `path`
+    "A new name that says which process writes, and what."
+    writer = f'{_writer_space()}{os.getpid():x}'
+    return path.with_name(f'.tmp-{writer}-{uuid.uuid4().hex[:8]}-{_end(path)}')
+
+# %% ../nbs/config.ipynb #ed253d94
+def _has_ended(space:str, process:int) -> bool:
+    "Whether the writer of a half-written file is surely gone."
+    if space != _writer_space(): return False
+    try: os.kill(process, 0)
+    except ProcessLookupError: return True
+    except PermissionError: pass
+    return False
+
+def _clear_halves(path:Path,      # what was to be written
+                  owned:bool=False): # whether nobody else can be writing it
+    "Remove what killed writers of a path left beside it."
+    for half in path.parent.glob('.tmp-*'):
+        match = _HALF.fullmatch(half.name)
+        if match is None or match[3] != _end(path): continue
+        if owned or _has_ended(match[1], int(match[2], 16)): _remove(half)
+
+def clear_temporaries(folder:str|Path): # of one owner: nothing may be writing there
+    "Remove what killed writers left half written in a folder, and where its links point to."
+    folder = Path(folder)
+    for half in folder.glob('.tmp-*'): _remove(half)
+    for link in folder.glob('*'):
+        if link.is_symlink(): _clear_halves(Path(os.path.realpath(link)), owned=True)
+
+# %% ../nbs/config.ipynb #e9add1d4
 @contextmanager
 def atomic_path(path:str|Path # where the file or folder shall be in the end
                ):             # yields the temporary Path to write to
@@ -251,7 +289,8 @@ def atomic_path(path:str|Path # where the file or folder shall be in the end
     Raises OSError (ENOSPC), naming the file, when the disk is full."""
     path = Path(os.path.realpath(path))
     _make_folder(path.parent)
-    tmp = path.with_name(f'{_TEMPORARY}{uuid.uuid4().hex[:8]}-{_temporary_end(path)}')
+    _clear_halves(path)
+    tmp = _temporary(path)
     try:
         yield tmp
         _flush_tree(tmp)
@@ -262,18 +301,6 @@ def atomic_path(path:str|Path # where the file or folder shall be in the end
         message = 'the disk is full, so this was not written: free some space and start again'
         raise OSError(errno.ENOSPC, message, str(path)) from e
     finally: _remove(tmp)
-
-# %% ../nbs/config.ipynb #ed253d94
-def clear_temporaries(folder:str|Path): # of one owner: nothing may be writing there
-    "Remove what killed writers left half written in a folder, and where its links point to."
-    folder = Path(folder)
-    halves = list(folder.glob(f'{_TEMPORARY}*'))
-    for link in folder.glob('*'):
-        if not link.is_symlink(): continue
-        target = Path(os.path.realpath(link))
-        end = glob.escape(_temporary_end(target))
-        halves += target.parent.glob(f'{_TEMPORARY}????????-{end}')
-    for half in halves: _remove(half)
 
 # %% ../nbs/config.ipynb #51c89fcd
 def _finite(o):
@@ -359,6 +386,7 @@ def _sign(descriptor:int): # of the lock file, just locked
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(who).encode(), 0)
+        os.fsync(descriptor)
     except OSError: pass                     # a full disk: the lock itself needs no room
 
 def _is_same_file(descriptor:int, file:Path) -> bool:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 300                 # seconds for one notebook; the slowest takes about 110 on two cores
 WORKERS = 2
 OPERATORS = ROOT/'nbs'/'ssm'    # these replace the operators of the package in their process
-SLOW = ('04_conformance', '02_trainer', '02_model', '04_ssd', 'cost', '02_scan', '01_checkpoints')
+SLOW = ('04_conformance', '03_trainer', '02_model', '04_ssd', 'cost', '02_scan', '01_checkpoints')
 
 class Result(NamedTuple):
     "What became of a notebook."
