@@ -217,8 +217,7 @@ def picture_bombs():
 
 def array_bombs():
     npy, zeros = _npz_of, zipfile.ZIP_DEFLATED
-    full = (bytes(10**6) for _ in range(1200))
-    def bomb(): yield _npy('|u1', (1200, 1000, 1000)); yield from full
+    def bomb(): yield _npy('|u1', (800, 1000, 1000)); yield from (bytes(10**6) for _ in range(800))
     return {'claims.npz': npy('images.npy', _npy('|u1', (10**6, 10**6, 10**6))),
             'zeros.npz': npy('images.npy', bomb(), zeros),
             'zeros-labels.npz': npy('labels.npy', bomb(), zeros),
@@ -520,12 +519,13 @@ class Plans(Cases):
             if other != name: (folder/'plans'/other).symlink_to(ROOT/'nbs'/'experiments'/'plans'/other)
         file = folder/'plans'/name
         file.write_bytes(data)
-        return file, partial(_in, folder, reader, file)
+        words = [name, str(file.parent), '/dev/zero']          # the plan, or its base or notebook
+        return file, partial(_in, folder, reader, file), words
 
     def _replace(self, reader, replace, rng, folder):
-        file, read = self._put(reader, 'plan.yaml', b'a', rng, folder)
+        file, read, words = self._put(reader, 'plan.yaml', b'a', rng, folder)
         replace(rng, file)
-        return file, read
+        return file, read, words
 
     def damage(self, rng, folder):
         name = rng.choice(self.names)
@@ -536,8 +536,7 @@ class Plans(Cases):
             new = json.dumps(changed).encode()                     # JSON is YAML
         elif rng.random() < .5: way, new = self._lines(rng, data)
         reader = rng.choice((read_the_plan, read_the_plan, read_names))
-        file, read = self._put(reader, name, new, rng, folder)
-        return f'{way}, {reader.__name__}', file, read
+        return f'{way}, {reader.__name__}', *self._put(reader, name, new, rng, folder)
 
     def _lines(self, rng, data):
         "A line removed, doubled, moved or indented."

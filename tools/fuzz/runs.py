@@ -4,13 +4,15 @@ A tiny transformer learns scikit-learn's digits for four epochs and is stopped i
 checkpoints kept. A case copies that folder, alters the newest checkpoint, and calls `fit` again."""
 import hashlib
 import json
+import os
+import pickle
 import random
 import shutil
 from functools import partial
 from pathlib import Path
 import torch
 import apart
-from mutate import KINDS, damaged, delete, replaced
+from mutate import KINDS, damaged, replaced
 from mambaflow.data.images import ImageBatches, load_images
 from mambaflow.nets.backbones import BackboneConfig
 from mambaflow.training.checkpoints import load_weights
@@ -87,18 +89,24 @@ def _newest(out): return saved_checkpoints(out)[-1]
 def _any_file(rng, out): return rng.choice(_files(_newest(out)))
 
 
+def _words(*files):
+    "The names of which a message must have one; an altered list of hashes blames what it lists."
+    listed = [f.parent.name for f in files if f.name == 'manifest.json']
+    return [f.name for f in files] + listed
+
+
 def bytes_changed(rng, out, root):
     file = _any_file(rng, out)
     way, data = damaged(rng, file.read_bytes())
     file.write_bytes(data)
-    return f'{way} in {file.name}', [file.name]
+    return f'{way} in {file.name}', _words(file)
 
 
 def one_bit(rng, out, root):
     file = _any_file(rng, out)
     way, data = damaged(rng, file.read_bytes(), ('flip',))
     file.write_bytes(data)
-    return f'one bit of {file.name}', [file.name]
+    return f'one bit of {file.name}', _words(file)
 
 
 def file_gone(rng, out, root):
@@ -106,7 +114,7 @@ def file_gone(rng, out, root):
     way = rng.choice(('missing', 'empty', 'half'))
     if way == 'missing': file.unlink()
     else: file.write_bytes(file.read_bytes()[:0 if way == 'empty' else file.stat().st_size // 2])
-    return f'{file.name} {way}', [file.name]
+    return f'{file.name} {way}', _words(file)
 
 
 def file_of_another(rng, out, root):
@@ -119,7 +127,7 @@ def file_of_another(rng, out, root):
         twin = there/file.relative_to(_newest(out))
     if not twin.is_file() or twin.read_bytes() == file.read_bytes(): return None
     shutil.copyfile(twin, file)
-    return f'{file.name} is {twin.name} of {source}', [file.name]
+    return f'{file.name} is {twin.name} of {source}', _words(file)
 
 
 def two_exchanged(rng, out, root):
@@ -130,18 +138,18 @@ def two_exchanged(rng, out, root):
     if first == second: return None
     a.write_bytes(second)
     b.write_bytes(first)
-    return f'{a.name} and {b.name} exchanged', [a.name, b.name]
+    return f'{a.name} and {b.name} exchanged', _words(a, b)
 
 
 def no_file(rng, out, root):
     "A folder, a FIFO, a link and so on in the place of a file."
     file = _any_file(rng, out)
     what = replaced(rng, file)
-    return f'{file.name}: {what}', [file.name]
+    return f'{file.name}: {what}', _words(file)
 
 
 def foreign_file(rng, out, root):
-    name = rng.choice(('notes.txt', 'model2.safetensors', 'custom_checkpoint_7.pkl', '.hidden',
+    name = rng.choice(('notes.txt', 'model2.safetensors', 'custom_checkpoint_7.pkl',
                        'pytorch_model.bin', 'model.safetensors.index.json', 'scaler.pt'))
     file = _newest(out)/name
     if file.exists(): return None
@@ -172,8 +180,8 @@ def folder_renamed(rng, out, root):
 
 def folder_replaced(rng, out, root):
     newest = _newest(out)
-    what = replaced(rng, newest)
-    if what == 'gone': return None                  # then there never was a newer one
+    what = rng.choice([kind for kind in KINDS if kind != 'gone'])   # then there never was one
+    KINDS[what](rng, newest)
     return f'{newest.name}: {what}', [newest.name]
 
 
@@ -188,22 +196,22 @@ def folder_doubled(rng, out, root):
 class _Touch:
     def __init__(self, file): self.file = file
     def __reduce__(self):
-        import os
         return os.system, (f'touch {self.file}',)
 
 
-def planted(rng, out, root):
+def planted(rng, out, root, forged=False):
     "A pickle that runs something, under the name of a file of the checkpoint or of accelerate's."
-    import pickle
     newest = _newest(out)
     names = ['random_states_0.pkl', 'custom_checkpoint_0.pkl', 'optimizer.bin', 'scheduler.bin']
-    file = rng.choice(_files(newest) + [newest/name for name in names])
-    forged = rng.random() < .5
+    file = rng.choice(_files(newest) + [newest/name for name in names if not forged])
     before = file.read_bytes() if file.is_file() else b''
     file.write_bytes(pickle.dumps(_Touch(out/'RAN'), protocol=rng.choice((0, 2, 4))))
-    if forged and before: _forge(newest, file, before)
-    words = 'and its hash forged' if forged else ''
-    return f'{file.name} runs something {words}', [file.name]
+    if not forged: return f'{file.name} runs something', [file.name]
+    _forge(newest, file, before)
+    return f'{file.name} runs something, and its hash is forged', [newest.name]
+
+
+def planted_and_forged(rng, out, root): return planted(rng, out, root, forged=True)
 
 
 def _forge(folder, file, before):
@@ -248,13 +256,13 @@ def _other_value(rng, file):
 
 def both(rng, out, root):
     "The newest checkpoint and the one before it damaged: nothing is left to go on from."
-    names = []
+    files = []
     for folder in saved_checkpoints(out):
         file = rng.choice(_files(folder))
         _, data = damaged(rng, file.read_bytes())
         file.write_bytes(data)
-        names.append(file.name)
-    return f'both damaged: {", ".join(names)}', names
+        files.append(file)
+    return f'both damaged: {", ".join(f.name for f in files)}', _words(*files)
 
 
 def leftovers(rng, out, root):
@@ -276,7 +284,8 @@ def lock_altered(rng, out, root):
 NEWEST = {one_bit: 6, bytes_changed: 6, file_gone: 3, file_of_another: 3, two_exchanged: 1,
           no_file: 2, foreign_file: 1, folder_of_another: 1, folder_renamed: 1, folder_replaced: 1,
           planted: 1}
-OTHERS = {config_altered: 3, both: 2, folder_doubled: 1, leftovers: 1, lock_altered: 1}
+OTHERS = {config_altered: 3, both: 2, planted_and_forged: 1, folder_doubled: 1, leftovers: 1,
+          lock_altered: 1}
 HARMLESS = (leftovers, lock_altered)
 
 

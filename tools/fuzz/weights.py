@@ -149,7 +149,7 @@ def _tensor(numel, size, stride, offset=0):
 def _archive(pickled, storage=b'', compression=zipfile.ZIP_STORED):
     return make_zip({'a/data.pkl': pickled, 'a/version': b'3\n', 'a/data/0': storage}, compression)
 
-def _zeros(member, pickled=None, megabytes=1200):
+def _zeros(member, pickled=None, megabytes=800):
     "An archive with a member of zeros that is a thousandth of its size in the file."
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as z:
