@@ -15,7 +15,7 @@ from PIL import Image
 import apart
 from mutate import KINDS, damaged
 from mambaflow.app.sample import config_from_json
-from mambaflow.config import Config, from_dict
+from mambaflow.config import from_dict
 from mambaflow.data.images import load_images
 from mambaflow.data.photos import load_photos
 from mambaflow.studies.batches import plan_names, read_plan
@@ -264,7 +264,7 @@ class Pictures(Cases):
         self.whole, self.arrays, self.mnist = whole_pictures(), whole_arrays(), whole_mnist()
         bombs, arrays = picture_bombs(), array_bombs()
         same = lambda data: lambda rng, folder, name: (folder/name).write_bytes(data)
-        self.crafted = [(f'whole', partial(self._picture, n, same(d))) for n, d in self.whole.items()]
+        self.crafted = [('whole', partial(self._picture, n, same(d))) for n, d in self.whole.items()]
         self.crafted += [('whole', partial(self._array, n, same(d))) for n, d in self.arrays.items()]
         self.crafted += [('whole', partial(self._mnist, n, same(d))) for n, d in self.mnist.items()]
         self.crafted += [('bomb', partial(self._picture, n, same(d))) for n, d in bombs.items()]
@@ -507,7 +507,7 @@ class Plans(Cases):
                         for name, data in texts.items() for reader in (read_the_plan, read_names)]
         self.crafted += [(f'{kind}, {reader.__name__}', partial(self._replace, reader, replace))
                          for kind, replace in KINDS.items() for reader in (read_the_plan, read_names)]
-        self.crafted += [(f'whole', partial(self._put, read_the_plan, name, self.whole[name]))
+        self.crafted += [('whole', partial(self._put, read_the_plan, name, self.whole[name]))
                          for name in self.names]
 
     def _put(self, reader, name, data, rng, folder):

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 import torch
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 import apart
 from mutate import KINDS, damaged
 from mambaflow.app.sample import open_model
@@ -343,7 +343,7 @@ class Weights:
 
     def _damaged(self, rng, folder):
         name = rng.choice(list(self.whole))
-        data, want = self.whole[name], None
+        data = self.whole[name]
         special = [zip_member] if data[:2] == b'PK' else []
         if name.endswith('.safetensors'): special = [header]
         if name in ('model.safetensors', 'half.safetensors'): special = [header, configuration]
