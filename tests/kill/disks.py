@@ -24,7 +24,7 @@ def no_mounts(root:Path) -> str: # '' where one may
 def mounted(image:Path, place:Path):
     "An image, mounted at a folder."
     place.mkdir(parents=True, exist_ok=True)
-    _sh('mount', '-o', 'loop', image, place)
+    _sh('mount', '-o', 'loop,commit=1', image, place)    # names reach the disk within a second
     try: yield place
     finally: _sh('umount', place)
 

@@ -127,9 +127,12 @@ def test_random(t):
 
 # two at once
 
-def start(t, out, **options):
-    "A run in a child, slow enough to be met."
-    return apart.Child(partial(train, out, t.images, **options), LIMIT, reads_only=False)
+def start(t, out, at=0., **options):
+    "A run in a child, from a time on."
+    def work():
+        while time.monotonic() < at: pass
+        return train(out, t.images, **options)
+    return apart.Child(work, LIMIT, reads_only=False)
 
 
 def slow(epoch): time.sleep(.15)
@@ -168,9 +171,10 @@ def test_twice(t):
 
 def test_different(t):
     "Two different runs that claim one empty folder: one gets it, and it stays whole."
-    for _ in range(20 if t.full else 4):
+    for _ in range(20 if t.full else 6):
         out = t.folder()
-        children = [start(t, out, seed=seed, each=slow) for seed in (0, 1)]
+        at = time.monotonic() + .2                      # both at once
+        children = [start(t, out, at, seed=seed, each=slow) for seed in (0, 1)]
         said = [finish(c) for c in children]
         states = sorted(s.state for s in said)
         t.check(states == ['raised', 'returned'], f'two different runs: {[(s.state, s.text[:150]) for s in said]}')
