@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT/'tools'/'fuzz')]
 import torch
 import apart
 import disks
-from runs import EPOCHS, pictures, train
+from runs import ENDS, EPOCHS, pictures, train
 from mambaflow.studies.records import read_record, write_record
 from mambaflow.training.trainer import saved_checkpoints
 
@@ -50,6 +50,10 @@ class Test:
         self.numbers += 1
         return self.root/f'run{self.numbers}'
 
+    def same(self, said):
+        "Whether a run ended with the bits of the uninterrupted one."
+        return all(said.value[k] == self.want[k] for k in ENDS)
+
     def check(self, is_right, what):
         self.cases += 1
         if not is_right: self.wrong.append(what)
@@ -58,7 +62,7 @@ class Test:
         "Start the run again: its bits are those of the uninterrupted one, and nothing is left over."
         said = self.run(out, **options)
         if said.state != 'returned': return self.check(False, f'{what}: {said.state} {said.kind[:30]} {said.text[:300]}')
-        same = all(said.value[k] == self.want[k] for k in ('losses', 'weights'))
+        same = self.same(said)
         left = [p.name for p in out.rglob('.tmp-*')]
         self.check(same and not left, f'{what}: {"the same" if same else "other"} bits, left over: {left}')
 
@@ -244,7 +248,7 @@ def fill_at(t, place, epoch, left):
         if done == epoch: disks.fill(place/'filler', left)
     said = t.run(place/'run', each=each)
     t.full_disks += said.state == 'raised'
-    if said.state == 'returned': return t.check(said.value['weights'] == t.want['weights'], f'{what}: other bits')
+    if said.state == 'returned': return t.check(t.same(said), f'{what}: other bits')
     t.check(names_full_disk(said, place), f'{what}: {said.kind[:40]} {said.text[:300]}')
     kept = saved_checkpoints(place/'run')
     t.check(len(kept) >= min(2, epoch - 1), f'{what}: only {[k.name for k in kept]} are kept')
@@ -260,7 +264,7 @@ def goes_on(t, out, what, kept):
     if said.state != 'returned': return t.check(False, f'{what}: {said.kind[:40]} {said.text[:300]}')
     epochs = said.value['epochs']
     expected = list(range(newest + 1, EPOCHS + 1))
-    same = said.value['losses'] == t.want['losses'] and said.value['weights'] == t.want['weights']
+    same = t.same(said)
     left = [p.name for p in out.rglob('.tmp-*')]
     t.check(same and epochs == expected and not left and not said.warned,
             f'{what}: bits {"equal" if same else "differ"}, epochs {epochs} instead of {expected}, left {left}, '
@@ -271,7 +275,7 @@ def too_small(t, place, size):
     "A disk that cannot hold the run; then it can."
     said = t.run(place/'run')
     t.full_disks += said.state == 'raised'
-    if said.state == 'returned': return t.check(said.value['weights'] == t.want['weights'], f'{size} kB: other bits')
+    if said.state == 'returned': return t.check(t.same(said), f'{size} kB: other bits')
     t.check(names_full_disk(said, place), f'{size} kB: {said.kind[:40]} {said.text[:300]}')
     disks.enlarge(place, '16m')
     goes_on(t, place/'run', f'{size} kB', len(saved_checkpoints(place/'run')))

@@ -19,6 +19,8 @@ from mambaflow.training.checkpoints import load_weights
 from mambaflow.training.trainer import TrainConfig, fit, saved_checkpoints
 
 EPOCHS, STOPPED = 4, 3
+SCORES = (.1, .3, .5, .4)  # of each epoch
+ENDS = ('losses', 'weights', 'best', 'scores')         # what must be the same in the end
 TINY = BackboneConfig(kind='PT', image_size=8, patch=4, width=16, depth=1, heads=2, mlp_width=16,
                       cond_width=16)
 LIMIT = 60.                # seconds for one case
@@ -41,17 +43,18 @@ def training(**changes):
 def train(out, images, stop=None, seed=0, each=None, **changes):
     """Train, or go on; `stop`: the epoch that raises.
 
-    Returns the losses, a hash of the weights, and the epochs done here."""
+    Returns the losses, hashes of the weights and of the best ones, and the epochs done here."""
     torch.manual_seed(seed)
     model, epochs = TINY.build(), []
     def look(model, epoch):
         epochs.append(epoch)
         if each is not None: each(epoch)
         if epoch == stop: raise Stop
+        return SCORES[epoch - 1]
     done = fit(model, ImageBatches(images), training(seed=seed, **changes), out, cpu=True,
                on_epoch=look)
     return dict(losses=[x.hex() for x in done.history['loss']], weights=bits(done.weights),
-                epochs=epochs)
+                best=bits(Path(out)/'best.safetensors'), scores=done.history['score'], epochs=epochs)
 
 
 def bits(file):
@@ -314,7 +317,7 @@ def judge(want, way, words, out, said):
     if said.state == 'raised': return _judge_error(words, said)
     told = any(w in text for w in words for text in said.warned)
     got = said.value
-    same = got['losses'] == want['losses'] and got['weights'] == want['weights']
+    same = all(got[k] == want[k] for k in ENDS)
     if not same: return f'FAIL: other bits{", told" if told else " in silence"}: went on at {got["epochs"][:1]}'
     if got['left']: return f'FAIL: left over: {got["left"]}'
     first = got['epochs'][0] if got['epochs'] else None
