@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,10 @@ from nbdev.process import NBProcessor
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 300                 # seconds for one notebook; the slowest takes about 110 on two cores
 WORKERS = 2
-OPERATORS = ROOT/'nbs'/'ssm'    # these replace the operators of the package in their process
+# imported once; each notebook runs in a process of its own that is forked from there
+LIBRARIES = ('torch', 'accelerate', 'matplotlib.pyplot', 'pandas', 'scipy.ndimage', 'scipy.stats',
+             'sklearn.datasets', 'skimage.metrics', 'fastcore.test', 'nbdev.process', 'execnb.shell')
+FRESH = get_context('forkserver')
 SLOW = ('04_conformance', '03_trainer', '02_model', '04_ssd', 'cost', '02_scan', '01_checkpoints')
 
 class Result(NamedTuple):
@@ -44,11 +48,6 @@ def skips(nb) -> list[str]:
 def out_of_time(signum, frame): raise TimeoutError(f'not finished within {LIMIT} s')
 
 def run(file:Path) -> Result:
-    "Run one notebook; in a process of its own where it registers operators a second time."
-    if OPERATORS not in file.parents: return run_here(file)
-    with ProcessPoolExecutor(1, get_context('spawn')) as own: return own.submit(run_here, file).result()
-
-def run_here(file:Path) -> Result:
     "Run one notebook in its folder. What hangs in compiled code, where no signal is seen, ends it."
     start = time.monotonic()
     os.environ['IN_TEST'] = '1'
@@ -67,6 +66,13 @@ def run_here(file:Path) -> Result:
         faulthandler.cancel_dump_traceback_later()
     return Result(file, error, time.monotonic() - start, skips(nb))
 
+def run_apart(file:Path) -> Result:
+    "Run one notebook in a fresh process: those of ssm register the package's operators again."
+    start = time.monotonic()
+    try:
+        with ProcessPoolExecutor(1, FRESH) as own: return own.submit(run, file).result()
+    except BrokenProcessPool as e: return Result(file, str(e), time.monotonic() - start, [])
+
 def notebooks(paths:list[Path]) -> list[Path]:
     "The notebooks of files and folders, slow ones first; hidden folders are left out."
     files = [f for p in paths for f in (sorted(p.rglob('*.ipynb')) if p.is_dir() else [p])]
@@ -84,8 +90,9 @@ def main(paths:list[str]) -> int:
     files = notebooks([Path(p) for p in paths] or [ROOT/'nbs'])
     if not files: sys.exit(f'no notebooks at {", ".join(paths)}')
     results = []
-    with ProcessPoolExecutor(WORKERS) as pool:
-        for job in as_completed([pool.submit(run, f) for f in files]):
+    FRESH.set_forkserver_preload(LIBRARIES)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for job in as_completed([pool.submit(run_apart, f) for f in files]):
             results.append(job.result())
             show(results[-1])
     failed = [r for r in results if r.error]
