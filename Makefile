@@ -2,6 +2,8 @@
 # make fields  train a small V2 on photos on a CPU, and compare it with classical interpolation at several scales
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
+# make fuzz   attack it with damaged and harmful files for five minutes (SEED=7 MINUTES=5: others, or for longer)
+# make test-kill   kill runs, fill disks, take the power away, start two at once (FULL=1: more of each)
 # make lab    open JupyterLab on the stepper
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
 # make test-docs   show that it does
@@ -23,7 +25,7 @@ TRAIN   = $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$(1)/train_backbone.
           -f $(NBS)/plans/demo.yaml -p backbone $(1) -p out $(DEMO)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields test test-browser test-docs lab docs stepper slim readme
+.PHONY: demo fields test test-browser test-docs test-kill fuzz lab docs stepper slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -64,7 +66,7 @@ fields: $(READY)
 	@echo "Read it: $(FIELDS)/multiscale/every_scale.html in a browser, or the notebook beside it with 'make lab'"
 
 # two threads on busy cores wait for each other and can be many times slower
-demo fields test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1
+demo fields test test-browser docs test-docs test-kill fuzz stepper: export OMP_NUM_THREADS = 1
 test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
@@ -74,6 +76,14 @@ test-browser: $(READY)
 	 || { echo "no chromium found: install it (Debian: apt-get install chromium)"; exit 1; }
 	python -m pip install --quiet 'playwright>=1.50' pytest
 	python -m pytest -q tests/browser
+
+SEED ?= 0
+MINUTES ?= 5
+fuzz: $(READY)
+	@python tools/fuzz --seed $(SEED) --minutes $(MINUTES)
+
+test-kill: $(READY)
+	@python tests/kill/test_kill.py $(if $(FULL),--full)
 
 # the stepper's threads sleep while they wait, so that a busy browser does not stop them
 lab: export OMP_WAIT_POLICY = passive
