@@ -51,7 +51,11 @@ def find_checkpoints(folder:str|Path # where to look
     paths = {p for pattern in _PLACES for p in Path(folder).glob(pattern)}
     files = [p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file()]
     visible = [p for p in files if not p.name.startswith('.')]
-    return sorted(visible, key=lambda p: (-p.stat().st_mtime, p))
+    return sorted(visible, key=lambda p: (-_mtime(p), p))
+
+def _mtime(path:Path) -> float: # seconds; 0 for a file that is gone meanwhile
+    try: return path.stat().st_mtime
+    except OSError: return 0.
 
 # %% ../../nbs/training/01_checkpoints.ipynb #31cd1dc7
 _BYTES = {'bytes': 1000, 'kB': 1000, 'MB': 1000, 'GB': float('inf')}
@@ -87,7 +91,7 @@ def _listing(paths:list[Path], # files that exist
              limit:int=8       # how many to list
             ) -> str:          # one indented line each
     "Files with their sizes and ages."
-    lines = [f'\n  {p}  ({_size(p)}, {_age(p)} old)' for p in paths[:limit]]
+    lines = [f'\n  {p}  ({_size(p)}, {_age(p)} old)' for p in paths[:limit] if p.exists()]
     if len(paths) > limit: lines.append(f'\n  and {len(paths) - limit} more')
     return ''.join(lines)
 
@@ -201,6 +205,8 @@ omegaconf.nodes.StringNode omegaconf.nodes.BooleanNode
 '''.split()
 
 # %% ../../nbs/training/01_checkpoints.ipynb #08e4f8ba
+_MOST_AXES = 64
+
 class _Storage(NamedTuple):
     "Stored bytes, and the type of number in them."
     data: Tensor        # uint8 (n,)
@@ -212,6 +218,7 @@ def _view(data:Tensor,                # uint8 (n,)
           metadata:dict|None=None     # whether they are read conjugated or negated
          ) -> Tensor:
     "A tensor of stored bytes."
+    if len(size) > _MOST_AXES: raise ValueError(f'a tensor of {len(size)} axes')
     whole = len(data) // dtype.itemsize * dtype.itemsize
     view = data[:whole].view(dtype).as_strided(size, stride, offset)
     if not isinstance(metadata, dict): return view
@@ -231,7 +238,7 @@ def _odd(kind:str) -> Callable: # -> a function that makes a placeholder
     cls = type('_Odd', (_Odd,), {'kind': kind})
     def placeholder(*args):
         inner = args[1] if len(args) > 1 and isinstance(args[1], tuple) else ()
-        size = next((a for a in (*args, *inner) if a and _is_size(a)), (1,))
+        size = next((a for a in (*args, *inner) if _is_size(a) and a), (1,))
         return torch.empty(size, device='meta').as_subclass(cls)
     return placeholder
 
@@ -298,6 +305,7 @@ def _look_up(module:str, name:str) -> Any: # what a pickle gets for a name
 
 # %% ../../nbs/training/01_checkpoints.ipynb #494cc9c7
 _MOST_STEPS = 3_000_000      # a model of 10,000 tensors needs half a million
+_MOST_CALLS = 300_000        # that model and its optimiser need 80,000
 _LONGEST_LINE = 10_000       # bytes of a name
 
 class _Source:
@@ -322,6 +330,7 @@ class _PickleReader:
         self.stack = []
         self.marks = []                  # the stacks below the present one
         self.memo = {}
+        self.calls = 0
         self.names = []                  # what it would have imported
 
     def load(self) -> Any:
@@ -366,6 +375,8 @@ class _PickleReader:
         function = self.pop()
         if not isinstance(function, _Function) or not isinstance(args, tuple):
             raise ValueError('it calls what is no function')
+        self.calls += 1
+        if self.calls > _MOST_CALLS: raise _TooMuch(f'more than {_MOST_CALLS:,} objects')
         self.push(function.call(*args))
 
 # %% ../../nbs/training/01_checkpoints.ipynb #b83efb7b
@@ -519,7 +530,7 @@ _MAGIC = 0x1950a86a20f9469cfc6c        # of the first of five pickles in a file
 def _read_old(path:Path, file, size:int) -> Any:
     "The content of a file that torch.save wrote until 2020. Its tensors lie behind its pickles."
     source = _Source(file, size)
-    stored, views, left = {}, {}, size
+    stored, left = {}, size
     def storage(pid):
         nonlocal left
         dtype, key, nbytes, view = _storage_id(pid)
@@ -550,6 +561,7 @@ def _fill_old(file, storage:_Storage):
     _tidy(storage.data, storage.dtype)
 
 # %% ../../nbs/training/01_checkpoints.ipynb #4da07c28
+_MOST_TENSORS = 100_000      # in one file
 _SAFE_TYPES = {'F64': torch.float64, 'F32': torch.float32, 'F16': torch.float16,
                'BF16': torch.bfloat16, 'I64': torch.int64, 'I32': torch.int32, 'I16': torch.int16,
                'I8': torch.int8, 'U8': torch.uint8, 'U16': torch.uint16, 'U32': torch.uint32,
@@ -572,7 +584,8 @@ def _place(name:str, entry:dict) -> _Place:
     dtype = _SAFE_TYPES[entry['dtype']]
     begin, end = entry['data_offsets']
     shape = tuple(entry['shape'])
-    if not _is_size((begin, end, *shape)) or min(begin, *shape, 0) < 0:
+    possible = _is_size((begin, end, *shape)) and len(shape) <= _MOST_AXES
+    if not possible or min(begin, *shape, 0) < 0 or max((*shape, 0)) > 2**63:
         raise ValueError(f'{_clip(name)} has no place or shape')
     if math.prod(shape) * dtype.itemsize != end - begin:
         raise ValueError(f'{_clip(name)} has another size than its place')
@@ -593,6 +606,7 @@ def _safetensors_header(file, size:int) -> tuple[dict, dict[str, str], int]:
     header = json.loads(file.read(length).decode('utf8'), object_pairs_hook=_unique)
     texts = header.pop('__metadata__', None) or {}
     if not all(isinstance(v, str) for v in texts.values()): raise ValueError('texts are expected')
+    if len(header) > _MOST_TENSORS: raise _TooMuch(f'more than {_MOST_TENSORS:,} tensors')
     return header, texts, 8 + length
 
 def _read_safetensors(path:Path, file, size:int) -> dict[str, Tensor]:
@@ -761,12 +775,12 @@ def _usualness(key:str) -> int: # 0 is best
     return WRAPPERS.index(key.lower()) if key.lower() in WRAPPERS else len(WRAPPERS)
 
 # %% ../../nbs/training/01_checkpoints.ipynb #e89e7f20
-_MOST_ENTRIES, _MOST_KEYS, _MOST_CANDIDATES = 20_000, 2_000_000, 100
+_MOST_ENTRIES, _MOST_KEYS, _MOST_CANDIDATES = 10_000, 2_000_000, 100
 
 class _Search:
     "Looks for entries that hold weights, through the whole content of a file."
-    def __init__(self, beside:bool): # also under names of what lies beside weights
-        self.beside = beside
+    def __init__(self, patience:int): # 0 for usual entries; 1 also under names of what lies beside
+        self.patience = patience      # weights; 2 also where weights lie between anything else
         self.entries = 0
         self.keys = 0
         self.found = {}             # (weights, whether an average) -> candidate
@@ -778,6 +792,7 @@ class _Search:
             named = _unlist(obj)
             strict = _weights(named)
             weights = strict or _weights(named, strict=False)
+            if not weights and self.patience > 1: weights = _scattered(named)
             parts = _split(weights) if weights else []
             self.parts[id(obj)] = parts, int(not strict), obj     # an id lives as long as obj
         return self.parts[id(obj)][:2]
@@ -789,7 +804,6 @@ class _Search:
               rank:tuple[int, ...]=()): # how usual they are
         "Collect candidates from an entry and those in it."
         if not _may_hold_weights(obj, path): return
-        self._count(1, 0)
         parts, mixed = self._parts_of(obj)
         for part, average in parts:
             outer = ema and len(parts) == 1
@@ -815,7 +829,9 @@ class _Search:
         "Visit the entries of an entry."
         self._count(0, len(obj))
         for key, value in obj.items():
-            if not isinstance(key, str) or _is_beside(key) and not self.beside: continue
+            if not isinstance(key, str) or not isinstance(value, (Mapping, list, tuple)): continue
+            self._count(1, 0)
+            if _is_beside(key) and not self.patience: continue
             # Lightning's WeightAveraging exchanges average and current weights
             exchanged = key == 'state_dict' and 'averaging_state' in obj
             average = ema or exchanged or _is_average(key)
@@ -824,18 +840,16 @@ class _Search:
 def _candidates(obj:Any # content of a file
                ) -> list[_Candidate]: # in the order of the file
     "All entries that hold weights. Raises _TooMuch when there is no end to them."
-    for beside in (False, True):
-        search = _Search(beside)
+    for patience in range(3):
+        search = _Search(patience)
         search.visit(obj)
         if search.found: break
-    return list(search.found.values()) or _scattered(obj)
+    return list(search.found.values())
 
-def _scattered(obj:Any) -> list[_Candidate]:
+def _scattered(d:Mapping) -> dict[str, Tensor]:
     "Weights that lie in one dictionary with everything else: those with names of parameters."
-    if not isinstance(obj, Mapping) or 'param_groups' in obj: return []
-    named = {k: v for k, v in obj.items() if isinstance(k, str) and '.' in k}
-    weights = _weights({k: v for k, v in named.items() if isinstance(v, Tensor)})
-    return [_Candidate((), False, (), weights)] if weights else []
+    named = {k: v for k, v in d.items() if isinstance(k, str) and '.' in k}
+    return _weights({k: v for k, v in named.items() if isinstance(v, Tensor)})
 
 # %% ../../nbs/training/01_checkpoints.ipynb #871d8bbf
 _BUFFERS = ('running_mean', 'running_var', 'num_batches_tracked')
@@ -1300,6 +1314,7 @@ def _read_header(path:Path,  # a file
     if kind != 'safetensors': return {}
     try:
         with open(path, 'rb') as file: return _safetensors_header(file, path.stat().st_size)[1]
+    except _TooMuch as e: raise CheckpointError(f'{path}: not read: {e}') from None
     except Exception as e: raise _damaged(path, e) from None
 
 def read_config(path:str|Path             # a file
@@ -1324,6 +1339,7 @@ def read_config(path:str|Path             # a file
 # %% ../../nbs/training/01_checkpoints.ipynb #accaef73
 _LARGEST_TABLES = 256 * 10**6      # bytes that a model may have beside its weights
 _LARGEST_NUMBER = 10**7            # in a configuration, unless the file has more weights
+_BUILDING = threading.RLock()      # two constructions would mix up the random numbers' state
 
 @contextmanager
 def _limited_parts(most:int): # modules, parameters and buffers
@@ -1365,12 +1381,15 @@ def _built(config:Config,           # with a method `build`
     "A model that is not much larger than its weights. Raises _TooMuch, and what `build` raises."
     count = sum(v.numel() for v in weights.values())
     _check_numbers(config, count)
-    with torch.random.fork_rng(devices=[]), _limited_parts(1000 + 20 * len(weights)):
+    parts = _limited_parts(1000 + 20 * len(weights))
+    with _BUILDING, torch.random.fork_rng(devices=[]), parts:
         size = _outline_bytes(config)
         if size > 8 * count + _LARGEST_TABLES:
             raise _TooMuch(f'it makes a model of {size / 1e9:,.1f} GB, and the file has '
                            f'{count:,} weights: the two do not belong together')
-        return config.build()                # initial weights are random
+        model = config.build()               # initial weights are random
+    if isinstance(model, nn.Module): return model
+    raise TypeError(f'its build() must return a module, not {type(model).__name__}')
 
 # %% ../../nbs/training/01_checkpoints.ipynb #4bd13014
 def _check_device(device:str|torch.device):
@@ -1398,8 +1417,9 @@ def load_model(path:str|Path,                  # a file that `save_model` wrote
         weights = _read(*_inspect(path))
     try: model = _built(config, weights)
     except Exception as e:
+        kind = '' if isinstance(e, _TooMuch) else f'{type(e).__name__}: '
         raise CheckpointError(f'{path}: its configuration builds no model: '
-                              f'{type(e).__name__.strip("_")}: {_clip(e, 400)}') from None
+                              f'{kind}{_clip(e, 400)}') from None
     try: load_into(model, weights)
     except CheckpointError as e: raise CheckpointError(f'{path}: {e}') from None
     if not hasattr(model, 'config'): model.config = config
