@@ -674,6 +674,7 @@ def canonical_names(names:Iterable[str] # names of a state dict
     short = [_INNER.sub('', n) for n in names]
     for _ in range(_MOST_WRAPPERS):
         prefix = _common_prefix(short)
+        if not prefix: break
         short = [s.removeprefix(prefix) for s in short]
     if len(set(short)) < len(short): short = names
     return dict(zip(names, short))
