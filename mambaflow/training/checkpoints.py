@@ -161,7 +161,7 @@ def _inspect(path:str|Path           # what the user gave
     head = _head(path)
     if head.startswith(_ZIP): return path, 'zip'
     header_length = int.from_bytes(head[:8], 'little')       # of safetensors, then JSON follows
-    if head[8:9] == b'{' and header_length <= _LONGEST_HEADER: return path, 'safetensors'
+    if head[8:9] == b'{' and header_length < 2**40: return path, 'safetensors'
     is_pickle = len(head) > 1 and head[0] == 0x80 and head[1] <= _NEWEST_PICKLE
     if is_pickle: return path, 'pickle'
     raise CheckpointError(f'{path}: not a checkpoint but {_foreign(head)}')
@@ -190,7 +190,9 @@ pathlib.PosixPath pathlib.WindowsPath pathlib.PurePosixPath pathlib.PureWindowsP
 pathlib._local.PosixPath pathlib._local.WindowsPath pathlib.Path
 numpy.dtype numpy.ndarray numpy.core.multiarray.scalar numpy.core.multiarray._reconstruct
 numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct numpy._core.numeric._frombuffer
-numpy.core.numeric._frombuffer torch.torch_version.TorchVersion collections.deque
+numpy.core.numeric._frombuffer numpy.random._pickle.__randomstate_ctor
+numpy.random._pickle.__generator_ctor numpy.random._pickle.__bit_generator_ctor
+numpy.random._mt19937.MT19937 numpy.random._pcg64.PCG64 torch.torch_version.TorchVersion collections.deque
 builtins.int builtins.float builtins.str builtins.bool builtins.list builtins.tuple
 builtins.set builtins.frozenset builtins.complex builtins.bytearray builtins.bytes
 builtins.range builtins.slice builtins.object _codecs.encode copyreg._reconstructor
@@ -650,7 +652,11 @@ def _read(path:Path,  # a file
             'where it was written and save the weights alone: '
             'torch.save(model.state_dict(), "weights.pt")') from None
     except _TooMuch as e: raise CheckpointError(f'{path}: not read: {e}') from None
-    except Exception as e: raise _damaged(path, e, _WHAT.get(kind, 'damaged or cut off')) from None
+    except Exception as e:
+        if isinstance(e, MemoryError) or "can't allocate memory" in str(e):
+            raise CheckpointError(f'{path}: too large for the memory of this machine '
+                                  f'({_size(path)})') from None
+        raise _damaged(path, e, _WHAT.get(kind, 'damaged or cut off')) from None
 
 # %% ../../nbs/training/01_checkpoints.ipynb #e7eaf61d
 PREFIXES = ('module.', 'model.', 'net.', 'network.', 'ema_model.', 'online_model.', 'ema.',
@@ -875,10 +881,12 @@ def _corner(v:Tensor) -> Tensor: # at most 10 of each of the last three axes
     return v[(slice(10),) * v.ndim].to(torch.complex64)
 
 def _distance(a:Tensor, b:Tensor) -> float: # of one shape
-    "Mean absolute difference of some of the numbers."
+    "How far an average lies from weights: by how much their difference varies, and a little its size."
     if a.is_meta or b.is_meta or not a.numel(): return 0.
-    difference = (_corner(a) - _corner(b)).abs()
-    return difference.mean().nan_to_num(1e30, 1e30).item()
+    difference = _corner(a) - _corner(b)
+    varying = (difference - difference.mean()).abs().mean()
+    distance = varying + .01 * difference.abs().mean()
+    return distance.nan_to_num(1e30, 1e30).item()
 
 # %% ../../nbs/training/01_checkpoints.ipynb #eee1d7ad
 def _lay_along(average:list[Tensor], # without names, in the order of the parameters
@@ -1081,6 +1089,7 @@ def _oddity(v:Any) -> str: # an entry of a state dict
     if not isinstance(v, Tensor): return type(v).__name__
     if isinstance(v, _Odd): return v.kind
     if v.is_nested: return 'nested'
+    if nn.parameter.is_lazy(v): return 'not initialised'
     if v.is_quantized: return 'quantised'
     if v.layout != torch.strided: return 'sparse'
     return 'on the meta device, without numbers' if v.is_meta else ''
@@ -1153,6 +1162,8 @@ def _check_tied(own:dict[str, Tensor], state:dict[str, Tensor]):
                               'differ in the file: this is another kind of model')
 
 # %% ../../nbs/training/01_checkpoints.ipynb #15ffa96f
+def _memory(v:Tensor) -> int: return v.untyped_storage().data_ptr()
+
 def _fitting(own:dict[str, Tensor],   # the model's tensors under its own names
              given:dict[str, Tensor]  # the file's
             ) -> dict[str, Tensor]:   # the file's under the model's names, in its types
@@ -1165,6 +1176,8 @@ def _fitting(own:dict[str, Tensor],   # the model's tensors under its own names
         short_own, short_given = own, given
     problem = _compare(short_own, short_given)
     if problem: raise CheckpointError(problem)
+    memory = {_memory(v) for v in own.values()}       # a weight of the model may be given for another
+    short_given = {k: v.clone() if _memory(v) in memory else v for k, v in short_given.items()}
     state = {k: _converted(k, short_given[short], own[k]) for k, short in names.items()}
     _check_tied(own, state)
     return state
