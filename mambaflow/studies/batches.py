@@ -256,8 +256,8 @@ def _differences(plan:Plan, name:str, executed:Path, given:Mapping) -> list[str]
     try: then, now = _effective(executed, given), _effective(plan.notebook, wanted)
     except (OSError, ValueError): return []
     asked = [key for key in {**wanted, **given} if key in then and key in now]
-    differ = [key for key in asked if (then[key], type(then[key]) is bool)
-              != (now[key], type(now[key]) is bool)]
+    def same(a, b): return a == b and isinstance(a, bool) == isinstance(b, bool)
+    differ = [key for key in asked if not same(then[key], now[key])]
     return [f'{key}: {then[key]!r} there, {now[key]!r} in the plan' for key in differ]
 
 # %% ../../nbs/studies/05_batches.ipynb #0c280dc9

@@ -87,7 +87,7 @@ def _guard(command:Sequence[str]):
     signal.signal(signal.SIGTERM, leave)
     if sys.platform == 'linux':
         set_option = ctypes.CDLL(None).prctl
-        set_option(1, signal.SIGTERM)         # PR_SET_PDEATHSIG: told when the parent is gone
+        set_option(1, signal.SIGTERM)         # PR_SET_PDEATHSIG: a signal when the parent is gone
         set_option(36, 1)                     # PR_SET_CHILD_SUBREAPER: orphans become its children
     try: child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     except OSError as e: sys.exit(f'{command[0]}: {e.strerror}')
