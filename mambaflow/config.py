@@ -373,10 +373,11 @@ os.register_at_fork(after_in_child=_forget_held)
 def _owner(descriptor:int # of the open lock file
           ) -> str:
     "Who holds a folder, in words."
-    try: who = json.loads(os.pread(descriptor, 4096, 0))
-    except ValueError: return 'another process'
-    return (f'process {who["pid"]} on {who["host"]}, since {who["since"]}, '
-            f'started as: {who["command"]}')
+    try:
+        who = json.loads(os.pread(descriptor, 4096, 0))
+        return (f'process {who["pid"]} on {who["host"]}, since {who["since"]}, '
+                f'started as: {who["command"]}')
+    except (ValueError, KeyError, TypeError): return 'another process'   # it has yet to sign
 
 def _sign(descriptor:int): # of the lock file, just locked
     "Write down who holds a folder."
