@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 import apart
+from commands import Commands
 from inputs import Configs, Pictures, Plans, Records
 from runs import NEWEST, Runs
 from weights import Weights
@@ -34,8 +35,8 @@ from mambaflow.studies.records import write_record
 
 torch.set_num_threads(1)                                # threads do not survive a fork
 KINDS = {'runs': Runs, 'weights': Weights, 'pictures': Pictures, 'records': Records, 'plans': Plans,
-         'configs': Configs}
-SHARES = {'runs': 30, 'weights': 30, 'pictures': 18, 'records': 10, 'plans': 10, 'configs': 2}
+         'configs': Configs, 'commands': Commands}
+SHARES = {'runs': 28, 'weights': 25, 'pictures': 17, 'records': 9, 'plans': 9, 'configs': 2, 'commands': 10}
 GOES_ON = .95          # share of the alterations after which a run goes on from the checkpoint before
 TOLD = 'fell back and said so'
 

@@ -292,7 +292,8 @@ class Pictures(Cases):
         raw.mkdir(parents=True)
         for other, data in self.mnist.items(): (raw/other).write_bytes(data)
         put(rng, raw, name)
-        return raw/name, partial(read_mnist, folder, name.startswith('train'))
+        twins = [other for other in MNIST if other.startswith(name[:4])]    # of which one is too short
+        return raw/name, partial(read_mnist, folder, name.startswith('train')), twins
 
     def damage(self, rng, folder):
         kind, files = rng.choices(((self._picture, self.whole), (self._array, self.arrays),
@@ -301,8 +302,7 @@ class Pictures(Cases):
         way, data = damaged(rng, files[name])
         if name.endswith('.npz') and rng.random() < .5: way, data = self._member(rng, files[name])
         put = lambda rng, where, name: (where/name).write_bytes(data)
-        file, read = kind(name, put, rng, folder)
-        return way, file, read
+        return way, *kind(name, put, rng, folder)
 
     def _member(self, rng, data):
         "A whole archive with one damaged array."
