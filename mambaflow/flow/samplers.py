@@ -159,18 +159,22 @@ class Adaptive(Sampler):
             advice = "install it (pip install torchdiffeq) or choose 'heun'"
             message = f'the adaptive sampler needs torchdiffeq: {advice}'
             raise ModuleNotFoundError(message, name='torchdiffeq') from e
+        if x.numel() == 0: return x.expand(len(times), *x.shape).clone()
         calls, last = 0, times[0]
-        def velocity(t, x):
+        def velocity(t, state):
             nonlocal calls, last
-            calls, last = calls + 1, t
+            calls += 1
             if calls > self.max_calls:
                 raise self._stopped(t, f'{self.max_calls} calls of the model (max_calls) did not '
                                        'reach t = 1, the velocity changes too fast')
-            result = v(x, t)
+            if state.isnan().any(): raise self._stopped(last, 'the state is NaN')
+            last = t
+            result = v(state.to(x.dtype), t)
             if result.isnan().any(): raise self._stopped(t, 'the velocity is NaN')
-            return result
-        try:
-            return odeint(velocity, x, times, rtol=self.rtol, atol=self.atol, method=self.method)
+            return result.to(state.dtype)
+        start = x if x.dtype == torch.float64 else x.float()     # half has no digits for errors
+        tolerances = dict(rtol=self.rtol, atol=self.atol)
+        try: return odeint(velocity, start, times, **tolerances, method=self.method).to(x.dtype)
         except AssertionError as e:            # how torchdiffeq says that no step is short enough
             raise self._stopped(last, f'no step is short enough ({str(e)[:60]})') from e
 
