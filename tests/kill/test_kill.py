@@ -29,7 +29,7 @@ from mambaflow.studies.records import read_record, write_record
 from mambaflow.training.trainer import saved_checkpoints
 
 torch.set_num_threads(1)                # threads do not survive a fork
-LIMIT = 60                              # seconds for one child
+LIMIT = 30                              # seconds of work for one child
 WATCHED = ('os.rename', 'os.remove', 'os.rmdir', 'os.mkdir', 'shutil.rmtree', 'os.truncate')
 
 

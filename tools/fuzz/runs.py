@@ -23,7 +23,7 @@ SCORES = (.1, .3, .5, .4)  # of each epoch
 ENDS = ('losses', 'weights', 'best', 'scores')         # what must be the same in the end
 TINY = BackboneConfig(kind='PT', image_size=8, patch=4, width=16, depth=1, heads=2, mlp_width=16,
                       cond_width=16)
-LIMIT = 60.                # seconds for one case
+LIMIT = 30.                # seconds for one case
 MEMORY = 500_000_000       # bytes above those of the process at its start
 
 
