@@ -551,6 +551,7 @@ class ModelSet:
         trajectories = {}
         for seed, label in tqdm(pairs, 'trajectories', mininterval=5, disable=len(pairs) < 20):
             pair = replace(request, seed=seed, label=label)
+            _check_request(pair)
             trajectories[seed, label] = self.run_models(pair)
         guidance = f', guidance {request.guidance:g}' if self.classes else ''
         text = f'{request.sampler}, {request.steps} steps{guidance}'

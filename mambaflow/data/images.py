@@ -277,13 +277,18 @@ def _in_split(count:int, train:bool) -> np.ndarray: # bool (count,)
     return for_testing != train
 
 # %% ../../nbs/data/01_images.ipynb #11b68259
+_LARGE_PICTURE, _DENSE_PICTURE = 10**7, 1000 # so many pixels, and so many in a byte, are a bomb
+
 @contextmanager
 def _opened(file:Path) -> Iterator[Image.Image]:
     "A picture, its header read. Whatever goes wrong becomes a ValueError that names the file."
     try:
-        if not regular_file(file).stat().st_size: raise ValueError('it is empty')
+        size = regular_file(file).stat().st_size
+        if not size: raise ValueError('it is empty')
         with Image.open(file) as im:
             if im.format == 'EPS': raise ValueError('PostScript is a program and no picture')
+            if im.width * im.height > max(_LARGE_PICTURE, _DENSE_PICTURE * size):
+                raise ValueError(f'{im.width:,} x {im.height:,} pixels in {size:,} bytes')
             yield im
     except Exception as e: # each decoder has errors of its own, SyntaxError among them
         reason = str(e) or type(e).__name__

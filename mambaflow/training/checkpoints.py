@@ -51,7 +51,11 @@ def find_checkpoints(folder:str|Path # where to look
     paths = {p for pattern in _PLACES for p in Path(folder).glob(pattern)}
     files = [p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file()]
     visible = [p for p in files if not p.name.startswith('.')]
-    return sorted(visible, key=lambda p: (-p.stat().st_mtime, p))
+    return sorted(visible, key=lambda p: (-_mtime(p), p))
+
+def _mtime(path:Path) -> float: # seconds; 0 for a file that is gone meanwhile
+    try: return path.stat().st_mtime
+    except OSError: return 0.
 
 # %% ../../nbs/training/01_checkpoints.ipynb #31cd1dc7
 _BYTES = {'bytes': 1000, 'kB': 1000, 'MB': 1000, 'GB': float('inf')}
@@ -87,7 +91,7 @@ def _listing(paths:list[Path], # files that exist
              limit:int=8       # how many to list
             ) -> str:          # one indented line each
     "Files with their sizes and ages."
-    lines = [f'\n  {p}  ({_size(p)}, {_age(p)} old)' for p in paths[:limit]]
+    lines = [f'\n  {p}  ({_size(p)}, {_age(p)} old)' for p in paths[:limit] if p.exists()]
     if len(paths) > limit: lines.append(f'\n  and {len(paths) - limit} more')
     return ''.join(lines)
 
@@ -157,7 +161,7 @@ def _inspect(path:str|Path           # what the user gave
     head = _head(path)
     if head.startswith(_ZIP): return path, 'zip'
     header_length = int.from_bytes(head[:8], 'little')       # of safetensors, then JSON follows
-    if head[8:9] == b'{' and header_length <= _LONGEST_HEADER: return path, 'safetensors'
+    if head[8:9] == b'{' and header_length < 2**40: return path, 'safetensors'
     is_pickle = len(head) > 1 and head[0] == 0x80 and head[1] <= _NEWEST_PICKLE
     if is_pickle: return path, 'pickle'
     raise CheckpointError(f'{path}: not a checkpoint but {_foreign(head)}')
@@ -186,7 +190,9 @@ pathlib.PosixPath pathlib.WindowsPath pathlib.PurePosixPath pathlib.PureWindowsP
 pathlib._local.PosixPath pathlib._local.WindowsPath pathlib.Path
 numpy.dtype numpy.ndarray numpy.core.multiarray.scalar numpy.core.multiarray._reconstruct
 numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct numpy._core.numeric._frombuffer
-numpy.core.numeric._frombuffer torch.torch_version.TorchVersion collections.deque
+numpy.core.numeric._frombuffer numpy.random._pickle.__randomstate_ctor
+numpy.random._pickle.__generator_ctor numpy.random._pickle.__bit_generator_ctor
+numpy.random._mt19937.MT19937 numpy.random._pcg64.PCG64 torch.torch_version.TorchVersion collections.deque
 builtins.int builtins.float builtins.str builtins.bool builtins.list builtins.tuple
 builtins.set builtins.frozenset builtins.complex builtins.bytearray builtins.bytes
 builtins.range builtins.slice builtins.object _codecs.encode copyreg._reconstructor
@@ -201,6 +207,8 @@ omegaconf.nodes.StringNode omegaconf.nodes.BooleanNode
 '''.split()
 
 # %% ../../nbs/training/01_checkpoints.ipynb #08e4f8ba
+_MOST_AXES = 64
+
 class _Storage(NamedTuple):
     "Stored bytes, and the type of number in them."
     data: Tensor        # uint8 (n,)
@@ -212,6 +220,7 @@ def _view(data:Tensor,                # uint8 (n,)
           metadata:dict|None=None     # whether they are read conjugated or negated
          ) -> Tensor:
     "A tensor of stored bytes."
+    if len(size) > _MOST_AXES: raise ValueError(f'a tensor of {len(size)} axes')
     whole = len(data) // dtype.itemsize * dtype.itemsize
     view = data[:whole].view(dtype).as_strided(size, stride, offset)
     if not isinstance(metadata, dict): return view
@@ -231,7 +240,7 @@ def _odd(kind:str) -> Callable: # -> a function that makes a placeholder
     cls = type('_Odd', (_Odd,), {'kind': kind})
     def placeholder(*args):
         inner = args[1] if len(args) > 1 and isinstance(args[1], tuple) else ()
-        size = next((a for a in (*args, *inner) if a and _is_size(a)), (1,))
+        size = next((a for a in (*args, *inner) if _is_size(a) and a), (1,))
         return torch.empty(size, device='meta').as_subclass(cls)
     return placeholder
 
@@ -298,6 +307,7 @@ def _look_up(module:str, name:str) -> Any: # what a pickle gets for a name
 
 # %% ../../nbs/training/01_checkpoints.ipynb #494cc9c7
 _MOST_STEPS = 3_000_000      # a model of 10,000 tensors needs half a million
+_MOST_CALLS = 300_000        # that model and its optimiser need 80,000
 _LONGEST_LINE = 10_000       # bytes of a name
 
 class _Source:
@@ -322,6 +332,7 @@ class _PickleReader:
         self.stack = []
         self.marks = []                  # the stacks below the present one
         self.memo = {}
+        self.calls = 0
         self.names = []                  # what it would have imported
 
     def load(self) -> Any:
@@ -366,6 +377,8 @@ class _PickleReader:
         function = self.pop()
         if not isinstance(function, _Function) or not isinstance(args, tuple):
             raise ValueError('it calls what is no function')
+        self.calls += 1
+        if self.calls > _MOST_CALLS: raise _TooMuch(f'more than {_MOST_CALLS:,} objects')
         self.push(function.call(*args))
 
 # %% ../../nbs/training/01_checkpoints.ipynb #b83efb7b
@@ -519,7 +532,7 @@ _MAGIC = 0x1950a86a20f9469cfc6c        # of the first of five pickles in a file
 def _read_old(path:Path, file, size:int) -> Any:
     "The content of a file that torch.save wrote until 2020. Its tensors lie behind its pickles."
     source = _Source(file, size)
-    stored, views, left = {}, {}, size
+    stored, left = {}, size
     def storage(pid):
         nonlocal left
         dtype, key, nbytes, view = _storage_id(pid)
@@ -550,6 +563,7 @@ def _fill_old(file, storage:_Storage):
     _tidy(storage.data, storage.dtype)
 
 # %% ../../nbs/training/01_checkpoints.ipynb #4da07c28
+_MOST_TENSORS = 100_000      # in one file
 _SAFE_TYPES = {'F64': torch.float64, 'F32': torch.float32, 'F16': torch.float16,
                'BF16': torch.bfloat16, 'I64': torch.int64, 'I32': torch.int32, 'I16': torch.int16,
                'I8': torch.int8, 'U8': torch.uint8, 'U16': torch.uint16, 'U32': torch.uint32,
@@ -572,7 +586,8 @@ def _place(name:str, entry:dict) -> _Place:
     dtype = _SAFE_TYPES[entry['dtype']]
     begin, end = entry['data_offsets']
     shape = tuple(entry['shape'])
-    if not _is_size((begin, end, *shape)) or min(begin, *shape, 0) < 0:
+    possible = _is_size((begin, end, *shape)) and len(shape) <= _MOST_AXES
+    if not possible or min(begin, *shape, 0) < 0 or max((*shape, 0)) > 2**63:
         raise ValueError(f'{_clip(name)} has no place or shape')
     if math.prod(shape) * dtype.itemsize != end - begin:
         raise ValueError(f'{_clip(name)} has another size than its place')
@@ -593,6 +608,7 @@ def _safetensors_header(file, size:int) -> tuple[dict, dict[str, str], int]:
     header = json.loads(file.read(length).decode('utf8'), object_pairs_hook=_unique)
     texts = header.pop('__metadata__', None) or {}
     if not all(isinstance(v, str) for v in texts.values()): raise ValueError('texts are expected')
+    if len(header) > _MOST_TENSORS: raise _TooMuch(f'more than {_MOST_TENSORS:,} tensors')
     return header, texts, 8 + length
 
 def _read_safetensors(path:Path, file, size:int) -> dict[str, Tensor]:
@@ -636,7 +652,11 @@ def _read(path:Path,  # a file
             'where it was written and save the weights alone: '
             'torch.save(model.state_dict(), "weights.pt")') from None
     except _TooMuch as e: raise CheckpointError(f'{path}: not read: {e}') from None
-    except Exception as e: raise _damaged(path, e, _WHAT.get(kind, 'damaged or cut off')) from None
+    except Exception as e:
+        if isinstance(e, MemoryError) or "can't allocate memory" in str(e):
+            raise CheckpointError(f'{path}: too large for the memory of this machine '
+                                  f'({_size(path)})') from None
+        raise _damaged(path, e, _WHAT.get(kind, 'damaged or cut off')) from None
 
 # %% ../../nbs/training/01_checkpoints.ipynb #e7eaf61d
 PREFIXES = ('module.', 'model.', 'net.', 'network.', 'ema_model.', 'online_model.', 'ema.',
@@ -660,6 +680,7 @@ def canonical_names(names:Iterable[str] # names of a state dict
     short = [_INNER.sub('', n) for n in names]
     for _ in range(_MOST_WRAPPERS):
         prefix = _common_prefix(short)
+        if not prefix: break
         short = [s.removeprefix(prefix) for s in short]
     if len(set(short)) < len(short): short = names
     return dict(zip(names, short))
@@ -761,12 +782,12 @@ def _usualness(key:str) -> int: # 0 is best
     return WRAPPERS.index(key.lower()) if key.lower() in WRAPPERS else len(WRAPPERS)
 
 # %% ../../nbs/training/01_checkpoints.ipynb #e89e7f20
-_MOST_ENTRIES, _MOST_KEYS, _MOST_CANDIDATES = 20_000, 2_000_000, 100
+_MOST_ENTRIES, _MOST_KEYS, _MOST_CANDIDATES = 10_000, 2_000_000, 100
 
 class _Search:
     "Looks for entries that hold weights, through the whole content of a file."
-    def __init__(self, beside:bool): # also under names of what lies beside weights
-        self.beside = beside
+    def __init__(self, patience:int): # 0 for usual entries; 1 also under names of what lies beside
+        self.patience = patience      # weights; 2 also where weights lie between anything else
         self.entries = 0
         self.keys = 0
         self.found = {}             # (weights, whether an average) -> candidate
@@ -778,6 +799,7 @@ class _Search:
             named = _unlist(obj)
             strict = _weights(named)
             weights = strict or _weights(named, strict=False)
+            if not weights and self.patience > 1: weights = _scattered(named)
             parts = _split(weights) if weights else []
             self.parts[id(obj)] = parts, int(not strict), obj     # an id lives as long as obj
         return self.parts[id(obj)][:2]
@@ -789,7 +811,6 @@ class _Search:
               rank:tuple[int, ...]=()): # how usual they are
         "Collect candidates from an entry and those in it."
         if not _may_hold_weights(obj, path): return
-        self._count(1, 0)
         parts, mixed = self._parts_of(obj)
         for part, average in parts:
             outer = ema and len(parts) == 1
@@ -815,7 +836,9 @@ class _Search:
         "Visit the entries of an entry."
         self._count(0, len(obj))
         for key, value in obj.items():
-            if not isinstance(key, str) or _is_beside(key) and not self.beside: continue
+            if not isinstance(key, str) or not isinstance(value, (Mapping, list, tuple)): continue
+            self._count(1, 0)
+            if _is_beside(key) and not self.patience: continue
             # Lightning's WeightAveraging exchanges average and current weights
             exchanged = key == 'state_dict' and 'averaging_state' in obj
             average = ema or exchanged or _is_average(key)
@@ -824,18 +847,16 @@ class _Search:
 def _candidates(obj:Any # content of a file
                ) -> list[_Candidate]: # in the order of the file
     "All entries that hold weights. Raises _TooMuch when there is no end to them."
-    for beside in (False, True):
-        search = _Search(beside)
+    for patience in range(3):
+        search = _Search(patience)
         search.visit(obj)
         if search.found: break
-    return list(search.found.values()) or _scattered(obj)
+    return list(search.found.values())
 
-def _scattered(obj:Any) -> list[_Candidate]:
+def _scattered(d:Mapping) -> dict[str, Tensor]:
     "Weights that lie in one dictionary with everything else: those with names of parameters."
-    if not isinstance(obj, Mapping) or 'param_groups' in obj: return []
-    named = {k: v for k, v in obj.items() if isinstance(k, str) and '.' in k}
-    weights = _weights({k: v for k, v in named.items() if isinstance(v, Tensor)})
-    return [_Candidate((), False, (), weights)] if weights else []
+    named = {k: v for k, v in d.items() if isinstance(k, str) and '.' in k}
+    return _weights({k: v for k, v in named.items() if isinstance(v, Tensor)})
 
 # %% ../../nbs/training/01_checkpoints.ipynb #871d8bbf
 _BUFFERS = ('running_mean', 'running_var', 'num_batches_tracked')
@@ -860,10 +881,12 @@ def _corner(v:Tensor) -> Tensor: # at most 10 of each of the last three axes
     return v[(slice(10),) * v.ndim].to(torch.complex64)
 
 def _distance(a:Tensor, b:Tensor) -> float: # of one shape
-    "Mean absolute difference of some of the numbers."
+    "How far an average lies from weights: by how much their difference varies, and a little its size."
     if a.is_meta or b.is_meta or not a.numel(): return 0.
-    difference = (_corner(a) - _corner(b)).abs()
-    return difference.mean().nan_to_num(1e30, 1e30).item()
+    difference = _corner(a) - _corner(b)
+    varying = (difference - difference.mean()).abs().mean()
+    distance = varying + .01 * difference.abs().mean()
+    return distance.nan_to_num(1e30, 1e30).item()
 
 # %% ../../nbs/training/01_checkpoints.ipynb #eee1d7ad
 def _lay_along(average:list[Tensor], # without names, in the order of the parameters
@@ -1066,6 +1089,7 @@ def _oddity(v:Any) -> str: # an entry of a state dict
     if not isinstance(v, Tensor): return type(v).__name__
     if isinstance(v, _Odd): return v.kind
     if v.is_nested: return 'nested'
+    if nn.parameter.is_lazy(v): return 'not initialised'
     if v.is_quantized: return 'quantised'
     if v.layout != torch.strided: return 'sparse'
     return 'on the meta device, without numbers' if v.is_meta else ''
@@ -1138,6 +1162,8 @@ def _check_tied(own:dict[str, Tensor], state:dict[str, Tensor]):
                               'differ in the file: this is another kind of model')
 
 # %% ../../nbs/training/01_checkpoints.ipynb #15ffa96f
+def _memory(v:Tensor) -> int: return v.untyped_storage().data_ptr()
+
 def _fitting(own:dict[str, Tensor],   # the model's tensors under its own names
              given:dict[str, Tensor]  # the file's
             ) -> dict[str, Tensor]:   # the file's under the model's names, in its types
@@ -1150,6 +1176,8 @@ def _fitting(own:dict[str, Tensor],   # the model's tensors under its own names
         short_own, short_given = own, given
     problem = _compare(short_own, short_given)
     if problem: raise CheckpointError(problem)
+    memory = {_memory(v) for v in own.values()}       # a weight of the model may be given for another
+    short_given = {k: v.clone() if _memory(v) in memory else v for k, v in short_given.items()}
     state = {k: _converted(k, short_given[short], own[k]) for k, short in names.items()}
     _check_tied(own, state)
     return state
@@ -1300,6 +1328,7 @@ def _read_header(path:Path,  # a file
     if kind != 'safetensors': return {}
     try:
         with open(path, 'rb') as file: return _safetensors_header(file, path.stat().st_size)[1]
+    except _TooMuch as e: raise CheckpointError(f'{path}: not read: {e}') from None
     except Exception as e: raise _damaged(path, e) from None
 
 def read_config(path:str|Path             # a file
@@ -1324,6 +1353,7 @@ def read_config(path:str|Path             # a file
 # %% ../../nbs/training/01_checkpoints.ipynb #accaef73
 _LARGEST_TABLES = 256 * 10**6      # bytes that a model may have beside its weights
 _LARGEST_NUMBER = 10**7            # in a configuration, unless the file has more weights
+_BUILDING = threading.RLock()      # two constructions would mix up the random numbers' state
 
 @contextmanager
 def _limited_parts(most:int): # modules, parameters and buffers
@@ -1365,12 +1395,15 @@ def _built(config:Config,           # with a method `build`
     "A model that is not much larger than its weights. Raises _TooMuch, and what `build` raises."
     count = sum(v.numel() for v in weights.values())
     _check_numbers(config, count)
-    with torch.random.fork_rng(devices=[]), _limited_parts(1000 + 20 * len(weights)):
+    parts = _limited_parts(1000 + 20 * len(weights))
+    with _BUILDING, torch.random.fork_rng(devices=[]), parts:
         size = _outline_bytes(config)
         if size > 8 * count + _LARGEST_TABLES:
             raise _TooMuch(f'it makes a model of {size / 1e9:,.1f} GB, and the file has '
                            f'{count:,} weights: the two do not belong together')
-        return config.build()                # initial weights are random
+        model = config.build()               # initial weights are random
+    if isinstance(model, nn.Module): return model
+    raise TypeError(f'its build() must return a module, not {type(model).__name__}')
 
 # %% ../../nbs/training/01_checkpoints.ipynb #4bd13014
 def _check_device(device:str|torch.device):
@@ -1398,8 +1431,9 @@ def load_model(path:str|Path,                  # a file that `save_model` wrote
         weights = _read(*_inspect(path))
     try: model = _built(config, weights)
     except Exception as e:
+        kind = '' if isinstance(e, _TooMuch) else f'{type(e).__name__}: '
         raise CheckpointError(f'{path}: its configuration builds no model: '
-                              f'{type(e).__name__.strip("_")}: {_clip(e, 400)}') from None
+                              f'{kind}{_clip(e, 400)}') from None
     try: load_into(model, weights)
     except CheckpointError as e: raise CheckpointError(f'{path}: {e}') from None
     if not hasattr(model, 'config'): model.config = config
