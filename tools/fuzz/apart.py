@@ -58,7 +58,8 @@ def _work(do:Callable, reads_only:bool) -> dict:
     "The child: do it, and describe what happened."
     ran, start = [], _status('VmRSS')
     _watch(ran, reads_only)
-    state, value, kind, text = 'returned', None, '', ''
+    state, value = 'returned', None
+    kind, text = '', ''
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter('always')
         try: value = do()
