@@ -1,5 +1,6 @@
-"""Commands with damaged files and impossible options: they do their work, or end with a message that names
-what is wrong. A traceback, a hang, a half-written file or a picture of nothing is a fault."""
+"""Commands with damaged files and impossible options: they work, or say by name what is wrong.
+
+A traceback, a hang, and something half written that is left over are faults."""
 import contextlib
 import io
 import json
@@ -29,21 +30,29 @@ VERDICT, TRAIN = 'outputs/demo/verdict/run.json', 'outputs/demo/PT/run.json'
 PLAN = 'nbs/experiments/plans/protocol.yaml'
 # name -> function, arguments with FILE for the file that is damaged, options that may be changed
 COMMANDS = {
-    'sample': (mambaflow_sample, ['FILE', '--out', 'x.png', '--count', '2', '--steps', '1', '--device', 'cpu'],
-               ('--count', '--steps', '--seed', '--label', '--guidance', '--sampler', '--device', '--out', '--config')),
-    'stepper_page': (mambaflow_stepper_page, ['FILE', '--out', 'x.html', '--seeds', '1', '--steps', '1'],
+    'sample': (mambaflow_sample, ['FILE', '--out', 'x.png', '--count', '2', '--steps', '1',
+                                  '--device', 'cpu'],
+               ('--count', '--steps', '--seed', '--label', '--guidance', '--sampler', '--device',
+                '--out', '--config')),
+    'stepper_page': (mambaflow_stepper_page, ['FILE', '--out', 'x.html', '--seeds', '1', '--steps',
+                                              '1'],
                      ('--seeds', '--steps', '--guidance', '--sampler', '--out', '--judge')),
-    'multiscale': (mambaflow_multiscale, ['FILE', '--out', 'scores', '--count', '1', '--samples', '2', '--steps', '1',
+    'multiscale': (mambaflow_multiscale, ['FILE', '--out', 'scores', '--count', '1', '--samples',
+                                          '2', '--steps', '1',
                                           '--scales', '32', '--device', 'cpu'],
-                   ('--count', '--steps', '--samples', '--scales', '--sampler', '--device', '--photos', '--out')),
+                   ('--count', '--steps', '--samples', '--scales', '--sampler', '--device',
+                    '--photos', '--out')),
     'verdict': (mambaflow_verdict, ['FILE'], ()),
     'field_summary': (mambaflow_field_summary, ['FILE', 'FILE'], ()),
-    'batch': (mambaflow_batch, ['FILE', '--out', 'runs', '--only', 'no-such-run*'], ('--limit', '--out')),
+    'batch': (mambaflow_batch, ['FILE', '--out', 'runs', '--only', 'no-such-run*'],
+              ('--limit', '--out')),
     'masks': (mambaflow_masks, ['--count', '3', '--size', '8', '--processes', '1'],
               ('--count', '--size', '--density', '--seed', '--processes', '--data'))}
 WEIGHTS = ('sample', 'stepper_page', 'multiscale')
-VALUES = ('0', '-1', '1', '3', str(10**9), str(10**12), str(10**30), '1.5', 'nan', 'inf', '-inf', '1e400', '', ' ',
-          'text', 'cuda:99', 'mps', '/dev/zero', '/dev/full', '/', '.', 'no/such/x.png', '/proc/x.png', 'a' * 300, '~',
+VALUES = ('0', '-1', '1', '3', str(10**9), str(10**12), str(10**30), '1.5', 'nan', 'inf', '-inf',
+          '1e400', '', ' ',
+          'text', 'cuda:99', 'mps', '/dev/zero', '/dev/full', '/', '.', 'no/such/x.png',
+          '/proc/x.png', 'a' * 300, '~',
           'folder:/nowhere', 'digits', 'umlaut-\xfc', 'two\nlines', '\ud800')
 
 
@@ -88,10 +97,12 @@ class Commands:
         judge_file = save_model(files/'judge.safetensors', JudgeConfig().build(), JudgeConfig())
         self.weights['judge.safetensors'] = judge_file.read_bytes()
         labelled = TINY.replace(classes=10)
-        self.weights['labels.safetensors'] = save_model(files/'labels.safetensors', labelled.build(), labelled).read_bytes()
+        file = save_model(files/'labels.safetensors', labelled.build(), labelled)
+        self.weights['labels.safetensors'] = file.read_bytes()
         self.bombs = {k: v for k, v in bombs().items() if len(v) < 10**6}
         self.records = [(ROOT/f).read_bytes() for f in (VERDICT, TRAIN) if (ROOT/f).is_file()]
-        self.plans = [(ROOT/PLAN).read_bytes(), *(v.encode('utf8', 'surrogatepass') for v in YAML_TEXTS.values())]
+        self.plans = [(ROOT/PLAN).read_bytes(), *(v.encode('utf8', 'surrogatepass')
+                                                  for v in YAML_TEXTS.values())]
 
     def case(self, index:int):
         rng = random.Random(f'{self.seed}:{self.name}:{index}')
@@ -103,7 +114,8 @@ class Commands:
         argv, words = [str(file) if a == 'FILE' else a for a in usual], [file.name]
         if options and rng.random() < .4: what += self._option(rng, argv, words, options)
         size = file.stat().st_size if file.is_file() and not file.is_symlink() else 0
-        def start(): return apart.Child(partial(called, name, argv, folder), LIMIT, reads_only=False)
+        work = partial(called, name, argv, folder)
+        def start(): return apart.Child(work, LIMIT, reads_only=False)
         def after(said):
             outcome = judge(words, size, said)
             if (folder/'RAN').exists(): outcome = 'FAIL: code run'
@@ -128,7 +140,8 @@ class Commands:
         elif file.suffix == '.json' and rng.random() < .7:
             way, changed = other_value(rng, json.loads(data))
             data = json.dumps(changed).encode()
-        elif file.name == 'model.safetensors' and rng.random() < .5: way, data = rng.choice((header, configuration))(rng, data)
+        elif file.name == 'model.safetensors' and rng.random() < .5:
+            way, data = rng.choice((header, configuration))(rng, data)
         file.write_bytes(data)
         if rng.random() < .1:
             way = rng.choice(list(KINDS))
