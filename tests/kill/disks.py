@@ -1,4 +1,4 @@
-"""Small file systems of one's own, where the test may mount them: to fill, and to take the power away."""
+"""Small file systems of one's own, where a test may mount them: to fill, and to lose power on."""
 import contextlib
 import errno
 import os

@@ -1,11 +1,11 @@
-"""Runs that are killed, two at once, on a full disk, or without power: each ends with the same bits.
+"""Runs that are killed, two at once, on a full disk, without power: each ends with the same bits.
 
     python tests/kill/test_kill.py            about a minute, as `make test-kill`
     python tests/kill/test_kill.py --full     more moments of each kind
     python tests/kill/test_kill.py NAME...    some tests: moments, random, twice, owners, ...
 
 A tiny transformer learns scikit-learn's digits for four epochs. It is killed, refused or cut off in
-every way, and started again: losses and weights must be those of a run that nothing has happened to."""
+every way, and started again: losses and weights must be those of an untouched run."""
 import os
 import random
 import signal
@@ -29,8 +29,13 @@ from mambaflow.studies.records import read_record, write_record
 from mambaflow.training.trainer import saved_checkpoints
 
 torch.set_num_threads(1)                # threads do not survive a fork
-LIMIT = 60                              # seconds for one child
+LIMIT = 30                              # seconds of work for one child
 WATCHED = ('os.rename', 'os.remove', 'os.rmdir', 'os.mkdir', 'shutil.rmtree', 'os.truncate')
+
+
+def brief(said):
+    "What became of a child, in one line."
+    return f'{said.state} {said.kind[:40]} {said.text[:300]}'
 
 
 class Test:
@@ -59,12 +64,13 @@ class Test:
         if not is_right: self.wrong.append(what)
 
     def ends_right(self, out, what, **options):
-        "Start the run again: its bits are those of the uninterrupted one, and nothing is left over."
+        "Start the run again: it ends with the right bits, and nothing is left over."
         said = self.run(out, **options)
-        if said.state != 'returned': return self.check(False, f'{what}: {said.state} {said.kind[:30]} {said.text[:300]}')
+        if said.state != 'returned': return self.check(False, f'{what}: {brief(said)}')
         same = self.same(said)
         left = [p.name for p in out.rglob('.tmp-*')]
-        self.check(same and not left, f'{what}: {"the same" if same else "other"} bits, left over: {left}')
+        self.check(same and not left,
+                   f'{what}: {"the same" if same else "other"} bits, left over: {left}')
 
 
 # killed
@@ -78,7 +84,7 @@ def watch(out, at=None, after=None):
         events.append(f'{name} {os.path.basename(str(path))}')
     def hook(name, args):
         if name in WATCHED: event(name, args[1] if name == 'os.rename' else args[0])
-        elif name == 'open' and isinstance(args[2], int) and args[2] & apart.WRITES: event(name, args[0])
+        elif name == 'open' and args[2] & apart.WRITES: event(name, args[0])
     real = os.fsync
     def fsync(descriptor):
         event('fsync', os.readlink(f'/proc/self/fd/{descriptor}'))
@@ -99,11 +105,13 @@ def test_moments(t):
     events = apart.alone(partial(watched, t.root/'counted', t.images), LIMIT).value
     renames = [i for i, name in enumerate(events) if name.startswith('os.rename')]
     others = [i for i in range(len(events)) if i not in renames]
-    chosen = range(len(events)) if t.full else sorted({*renames, 0, len(events) - 1, *t.rng.sample(others, 12)})
+    chosen = range(len(events)) if t.full else sorted({*renames, 0, len(events) - 1,
+                                                       *t.rng.sample(others, 12)})
     for at in chosen:
         out = t.folder()
         said = apart.alone(partial(watched, out, t.images, at), LIMIT)
-        t.check(said.state == 'died', f'event {at} ({events[at]}): it was to be killed, but {said.state}')
+        t.check(said.state == 'died',
+                f'event {at} ({events[at]}): it was to be killed, but {said.state}')
         t.ends_right(out, f'killed before event {at}, {events[at]}')
     return f'{len(events)} events, {len(renames)} of them renames'
 
@@ -157,7 +165,7 @@ def wait_for(path, seconds=20):
 
 
 def test_twice(t):
-    "Two or three processes on one folder: one finishes, the others are told who holds it."
+    "Two or three processes on one folder: one finishes, the others learn who holds it."
     for delay, count in [(0, 2), (.2, 2), (0, 3)] * (5 if t.full else 1):
         out, children = t.folder(), []
         for _ in range(count):
@@ -166,9 +174,11 @@ def test_twice(t):
         said = [finish(c) for c in children]
         done = [s for s in said if s.state == 'returned']
         refused = [s for s in said if 'FolderInUse' in s.kind.split()]
-        t.check(len(done) == 1 and len(refused) == count - 1, f'{count} at once: {[(s.state, s.text[:120]) for s in said]}')
+        t.check(len(done) == 1 and len(refused) == count - 1,
+                f'{count} at once: {[(s.state, s.text[:120]) for s in said]}')
         holder = [str(c.pid) for c, s in zip(children, said) if s in done]
-        t.check(all(holder[0] in s.text and str(out) in s.text for s in refused) if holder else False,
+        t.check(all(holder[0] in s.text and str(out) in s.text for s in refused) if holder
+                else False,
                 f'the holder {holder} is not named: {[s.text[:200] for s in refused]}')
         t.ends_right(out, 'after two at once')
 
@@ -181,11 +191,13 @@ def test_different(t):
         children = [start(t, out, at, seed=seed, each=slow) for seed in (0, 1)]
         said = [finish(c) for c in children]
         states = sorted(s.state for s in said)
-        t.check(states == ['raised', 'returned'], f'two different runs: {[(s.state, s.text[:150]) for s in said]}')
+        t.check(states == ['raised', 'returned'],
+                f'two different runs: {[(s.state, s.text[:150]) for s in said]}')
         loser = next((s for s in said if s.state == 'raised'), None)
         kinds = loser.kind.split() if loser else []
-        t.check(loser is None or str(out) in loser.text and {'FolderInUse', 'ValueError'} & set(kinds),
-                f'the second is told: {loser}')
+        t.check(loser is None or str(out) in loser.text
+                and {'FolderInUse', 'ValueError'} & set(kinds),
+                f'the second ends with: {loser}')
 
 
 def leave_behind(kind):
@@ -201,7 +213,7 @@ def leave_behind(kind):
 
 
 def test_owners(t):
-    "A lock dies with its owner, whatever the owner has started; an owner that only sleeps keeps it."
+    "A lock dies with its owner, whatever that has started; an owner that only sleeps keeps it."
     for kind in ('nothing', 'fork', 'program'):
         out = t.folder()
         child = start(t, out, each=leave_behind(kind))
@@ -214,7 +226,8 @@ def test_owners(t):
     wait_for(out/'config.json')
     os.kill(child.pid, signal.SIGSTOP)
     said = t.run(out)
-    t.check('FolderInUse' in said.kind.split() and said.seconds < 10, f'an owner that is stopped: {said}')
+    t.check('FolderInUse' in said.kind.split() and said.seconds < 10,
+            f'an owner that is stopped: {said}')
     os.kill(child.pid, signal.SIGCONT)
     t.check(finish(child).state == 'returned', 'an owner that was stopped goes on')
     t.ends_right(out, 'after an owner that was stopped')
@@ -224,8 +237,8 @@ def test_owners(t):
 
 def names_full_disk(said, place):
     "Whether an error says that the disk is full, and names a file on it."
-    told = any(word in said.text.lower() for word in ('full', 'no space'))
-    return said.state == 'raised' and 'OSError' in said.kind.split() and told and str(place) in said.text
+    is_full = any(word in said.text.lower() for word in ('full', 'no space'))
+    return 'OSError' in said.kind.split() and is_full and str(place) in said.text
 
 
 def test_full(t):
@@ -249,7 +262,7 @@ def fill_at(t, place, epoch, left):
     said = t.run(place/'run', each=each)
     t.full_disks += said.state == 'raised'
     if said.state == 'returned': return t.check(t.same(said), f'{what}: other bits')
-    t.check(names_full_disk(said, place), f'{what}: {said.kind[:40]} {said.text[:300]}')
+    t.check(names_full_disk(said, place), f'{what}: {brief(said)}')
     kept = saved_checkpoints(place/'run')
     t.check(len(kept) >= min(2, epoch - 1), f'{what}: only {[k.name for k in kept]} are kept')
     (place/'filler').unlink()
@@ -261,14 +274,14 @@ def goes_on(t, out, what, kept):
     newest = int(saved_checkpoints(out)[-1].name.removeprefix('epoch_')) if kept else 0
     epochs = []
     said = t.run(out)
-    if said.state != 'returned': return t.check(False, f'{what}: {said.kind[:40]} {said.text[:300]}')
+    if said.state != 'returned': return t.check(False, f'{what}: {brief(said)}')
     epochs = said.value['epochs']
     expected = list(range(newest + 1, EPOCHS + 1))
     same = t.same(said)
     left = [p.name for p in out.rglob('.tmp-*')]
     t.check(same and epochs == expected and not left and not said.warned,
-            f'{what}: bits {"equal" if same else "differ"}, epochs {epochs} instead of {expected}, left {left}, '
-            f'warned {said.warned}')
+            f'{what}: {"equal" if same else "other"} bits, epochs {epochs} instead of {expected}, '
+            f'left {left}, warned {said.warned}')
 
 
 def too_small(t, place, size):
@@ -276,7 +289,7 @@ def too_small(t, place, size):
     said = t.run(place/'run')
     t.full_disks += said.state == 'raised'
     if said.state == 'returned': return t.check(t.same(said), f'{size} kB: other bits')
-    t.check(names_full_disk(said, place), f'{size} kB: {said.kind[:40]} {said.text[:300]}')
+    t.check(names_full_disk(said, place), f'{size} kB: {brief(said)}')
     disks.enlarge(place, '16m')
     goes_on(t, place/'run', f'{size} kB', len(saved_checkpoints(place/'run')))
 
@@ -291,8 +304,10 @@ def test_records(t):
         disks.fill(place/'filler', 0)
         rows = [{'n': i} for i in range(5000)]
         said = apart.alone(partial(_write, place/'run', rows, options), LIMIT)
-        t.check(names_full_disk(said, place/'run'/'run.json'), f'a record on a full disk: {said.kind[:40]} {said.text[:300]}')
-        t.check(read_record(place/'run'/'run.json')['rows'] == [{'n': 1}], 'the record before is lost')
+        t.check(names_full_disk(said, place/'run'/'run.json'),
+                f'a record on a full disk: {brief(said)}')
+        t.check(read_record(place/'run'/'run.json')['rows'] == [{'n': 1}],
+                'the record before is lost')
         t.check([p.name for p in (place/'run').iterdir()] == ['run.json'], 'something is left over')
 
 
@@ -320,7 +335,8 @@ def flushed(out, images):
         names[:] = [os.path.realpath(args[1])]
         if '.tmp-' not in source.name: return
         inside = [source, *source.rglob('*')]
-        unsafe.extend(f'not flushed before its rename: {p.relative_to(out)}' for p in inside if state(p) not in on_disk)
+        unsafe.extend(f'not flushed before its rename: {p.relative_to(out)}' for p in inside
+                      if state(p) not in on_disk)
     os.fsync = fsync
     sys.addaudithook(hook)
     train(out, images)
@@ -350,7 +366,8 @@ def test_power(t):
     for k, copy in enumerate(copies):
         with disks.mounted(copy, t.root/f'copy{k}') as place:
             before = {f.name: f.stat().st_size for f in place.rglob('*') if f.is_file()}
-            t.ends_right(place/'run', f'without power at moment {k} of {many}, with the files {before}')
+            t.ends_right(place/'run',
+                         f'without power at moment {k} of {many}, with the files {before}')
 
 
 TESTS = {f.__name__.removeprefix('test_'): f for f in (
@@ -370,7 +387,8 @@ def main(names):
             t = Test(Path(root), full)
             note = TESTS[name](t) or ''
         failed += len(t.wrong)
-        print(f'{name:10} {t.cases - len(t.wrong):4} right {len(t.wrong):3} wrong {time.monotonic() - begin:5.0f} s  {note}',
+        seconds, right = time.monotonic() - begin, t.cases - len(t.wrong)
+        print(f'{name:10} {right:4} right {len(t.wrong):3} wrong {seconds:5.0f} s  {note}',
               flush=True)
         for what in t.wrong: print(f'    {what}', flush=True)
     return int(bool(failed))

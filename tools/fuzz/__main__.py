@@ -4,12 +4,12 @@
     python tools/fuzz --seed 7 --minutes 2              other cases, less of them
     python tools/fuzz --kinds weights,plans             only some kinds
     python tools/fuzz --only weights:812 --seed 7       one case again, with its traceback
-    python tools/fuzz --alterations 500                 alterations of the newest checkpoint of a run
+    python tools/fuzz --alterations 500                 alterations of a run's newest checkpoint
 
-Right is: the same bits, or fallen back and said so, or refused by an error that names the file. In a
-file without a hash a changed number cannot be noticed; such cases are counted as `data`. Everything
-else is a FAIL, and ends with status 1: silence, other bits, other errors, code that is run, a wait of
-more than ten seconds, more than 500 MB above the size of the file."""
+Right is: the same bits, or fallen back and said so, or refused by an error that names the file. In
+a file without a hash a changed number cannot be noticed: such cases are counted as `data`.
+Everything else is a FAIL, and ends with status 1: silence, other bits, other errors, code that is
+run, more than ten seconds of work, more than 500 MB above the size of the file."""
 import argparse
 import itertools
 import os
@@ -27,16 +27,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 import apart
+from commands import Commands
 from inputs import Configs, Pictures, Plans, Records
 from runs import NEWEST, Runs
 from weights import Weights
-from mambaflow.studies.records import write_record
+from mambaflow.studies.records import device_shared, write_record
 
 torch.set_num_threads(1)                                # threads do not survive a fork
 KINDS = {'runs': Runs, 'weights': Weights, 'pictures': Pictures, 'records': Records, 'plans': Plans,
-         'configs': Configs}
-SHARES = {'runs': 30, 'weights': 30, 'pictures': 18, 'records': 10, 'plans': 10, 'configs': 2}
-GOES_ON = .95          # share of the alterations after which a run goes on from the checkpoint before
+         'configs': Configs, 'commands': Commands}
+SHARES = {'runs': 28, 'weights': 25, 'pictures': 17, 'records': 9, 'plans': 9, 'configs': 2,
+          'commands': 10}
+GOES_ON = .95          # goal: share of the alterations after which the checkpoint before is used
 TOLD = 'fell back and said so'
 
 
@@ -55,8 +57,9 @@ class Progress:
         if not sys.stderr.isatty() or not last and time.monotonic() - self.shown < .2: return
         self.shown = time.monotonic()
         bar = '#' * round(20 * min(1, done / self.total))
-        print(f'\r{self.name:10} [{bar:20}] {done:.0f}/{self.total:.0f} {self.unit}, {count} cases, '
-              f'{failed} failed ', end='\n' if last else '', file=sys.stderr, flush=True)
+        print(f'\r{self.name:10} [{bar:20}] {done:.0f}/{self.total:.0f} {self.unit}, '
+              f'{count} cases, {failed} failed ', end='\n' if last else '', file=sys.stderr,
+              flush=True)
 
 
 def attack(kind, seed, indices, seconds, workers):
@@ -89,13 +92,19 @@ def table(found):
     return '\n'.join(lines)
 
 
-def write(out, seed, minutes, found, started):
+def word(outcome):
+    "An outcome as a value of a record: one word."
+    text = outcome.replace('FAIL: ', 'FAIL/').replace(' ', '_')
+    return ''.join(c for c in text if c.isalnum() or c in '_/.-')
+
+
+def write(args, found, started, shared):
     "A record of what was counted."
-    rows = [{'kind': kind, 'outcome': outcome.replace('FAIL: ', 'FAIL/').replace(' ', '_').replace(',', ''),
-             'n': n} for kind, counts in found.items() for outcome, n in counts.items()]
-    for row in rows: row['outcome'] = ''.join(c for c in row['outcome'] if c.isalnum() or c in '_.:/-')
-    return write_record(out, experiment='fuzz', config={'seed': seed, 'minutes': minutes},
-                        data={'name': 'digits'}, rows=rows, device='cpu', started=started)
+    rows = [{'kind': kind, 'outcome': word(outcome), 'n': n}
+            for kind, counts in found.items() for outcome, n in counts.items()]
+    config = {'seed': args.seed, 'minutes': args.minutes, 'alterations': args.alterations}
+    return write_record(args.out, experiment='fuzz', config=config, data={'name': 'digits'},
+                        rows=rows, device='cpu', started=started, shared=shared)
 
 
 def alterations(root, seed, count, workers):
@@ -144,7 +153,7 @@ def repeat(root, seed, case):
 
 def run(args, root):
     "Returns the exit status."
-    started = datetime.now(timezone.utc)
+    started, shared = datetime.now(timezone.utc), device_shared('cpu')
     if args.only: return int(repeat(root, args.seed, args.only))
     if args.alterations:
         (root/'runs').mkdir()
@@ -160,7 +169,7 @@ def run(args, root):
             found[name], failed = attack(kind, args.seed, itertools.count(), seconds, args.workers)
             good = good and not failed
     print(table(found))
-    if args.out: print(write(args.out, args.seed, args.minutes, found, started))
+    if args.out: print(write(args, found, started, shared))
     if not good:
         print(f'FAILED; a case again: python tools/fuzz --seed {args.seed} --only KIND:INDEX')
     return int(not good)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+PATIENCE = 3              # times its limit that a child may last
 HEADROOM = 6 << 30            # bytes of address space that a child may take more than its parent
 PROGRAMS = ('os.system', 'os.exec', 'os.posix_spawn', 'os.spawn', 'subprocess.Popen',
             'socket.connect', 'webbrowser.open')
@@ -30,7 +31,7 @@ class Said(NamedTuple):
     text: str          # of the exception
     warned: list[str]  # warnings
     ran: list[str]     # programs started, and files written where it should only read
-    seconds: float
+    seconds: float     # of the processor
     peak: int          # bytes of resident memory above those at its start
 
 
@@ -57,7 +58,8 @@ def _work(do:Callable, reads_only:bool) -> dict:
     "The child: do it, and describe what happened."
     ran, start = [], _status('VmRSS')
     _watch(ran, reads_only)
-    state, value, kind, text = 'returned', None, '', ''
+    state, value = 'returned', None
+    kind, text = '', ''
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter('always')
         try: value = do()
@@ -73,9 +75,10 @@ def _work(do:Callable, reads_only:bool) -> dict:
 class Child:
     "A forked child that does one thing."
     def __init__(self, do:Callable,      # without arguments; returns something JSON-ready
-                 limit:float,            # seconds, after which it is ended
+                 limit:float,            # seconds of work, after which it is ended
                  reads_only:bool=True):  # whether it is noted when it writes files
         self.begin, self.limit = time.monotonic(), limit
+        self.patience = PATIENCE * limit                       # on a machine that others use, too
         self.reader, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0: self._child(do, reads_only, writer)
@@ -94,6 +97,8 @@ class Child:
             most = _status('VmSize') + HEADROOM
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            work = int(self.limit) + 1
+            resource.setrlimit(resource.RLIMIT_CPU, (work, work))
             text = json.dumps(_work(do, reads_only)).encode()
             while text: text = text[os.write(writer, text):]
             code = 0
@@ -106,16 +111,18 @@ class Child:
         return not part
 
     def left(self) -> float:
-        return self.limit - (time.monotonic() - self.begin)
+        "Seconds until it is ended although it does nothing."
+        return self.patience - (time.monotonic() - self.begin)
 
     def result(self) -> Said:
         "After its end, or after its time: how it went."
         hung = self.left() <= 0
         try: os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError): pass
-        _, status = os.waitpid(self.pid, 0)
+        _, status, used = os.wait4(self.pid, 0)
         os.close(self.reader)
-        seconds = time.monotonic() - self.begin
+        seconds = used.ru_utime + used.ru_stime
+        hung = hung or seconds >= self.limit
         text = b''.join(self.parts)
         if text: return Said(**json.loads(text), seconds=seconds)
         code = os.waitstatus_to_exitcode(status)

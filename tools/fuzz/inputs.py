@@ -31,7 +31,8 @@ def judge(words, size, said):
     "One of the outcomes; what begins with FAIL is a fault."
     if said.ran: return f'FAIL: code run: {said.ran}'
     if said.state in ('hung', 'died'): return f'FAIL: {said.state}: {said.text}'
-    if said.peak > MEMORY + size: return f'FAIL: memory: {said.peak / 1e6:.0f} MB ({said.text[:80]})'
+    if said.peak > MEMORY + size:
+        return f'FAIL: memory: {said.peak / 1e6:.0f} MB ({said.text[:80]})'
     if said.state == 'returned': return said.value
     kinds = said.kind.split()
     if 'ValueError' not in kinds and 'OSError' not in kinds:
@@ -91,7 +92,8 @@ def whole_pictures():
     "Name -> bytes, in many formats and modes."
     g = np.random.default_rng(0)
     colour = Image.fromarray(g.integers(0, 256, (16, 16, 3), dtype=np.uint8))
-    grey, deep = colour.convert('L'), Image.fromarray(g.integers(0, 65536, (16, 16), dtype=np.uint16))
+    grey, deep = colour.convert('L'), Image.fromarray(g.integers(0, 65536, (16, 16),
+                                                                 dtype=np.uint16))
     turned = Image.Exif()
     turned[274] = 6
     floats = Image.fromarray(g.random((16, 16), dtype=np.float32))
@@ -109,7 +111,8 @@ def whole_pictures():
              'float.tif': _encoded(floats, 'TIFF'),
              'grey.pgm': _encoded(grey, 'PPM'), 'colour.ppm': _encoded(colour, 'PPM'),
              'text.pgm': b'P2\n4 4\n255\n' + b' 1 2 3 4' * 4, 'deep.pgm': _encoded(deep, 'PPM'),
-             'palette.gif': _encoded(colour.quantize(16), 'GIF'), 'plain.bmp': _encoded(colour, 'BMP'),
+             'palette.gif': _encoded(colour.quantize(16), 'GIF'),
+             'plain.bmp': _encoded(colour, 'BMP'),
              'lossy.webp': _encoded(colour, 'WEBP')}
     return files
 
@@ -117,8 +120,10 @@ def whole_pictures():
 def whole_arrays():
     g = np.random.default_rng(0)
     images, labels = g.integers(0, 256, (12, 16, 16), dtype=np.uint8), np.arange(12) % 3
-    return {'plain.npz': _arrays(images=images), 'labels.npz': _arrays(images=images, labels=labels),
-            'colour.npz': _arrays(images=np.stack([images] * 3, -1), labels=labels.astype(np.int32))}
+    return {'plain.npz': _arrays(images=images), 'labels.npz': _arrays(images=images,
+                                                                       labels=labels),
+            'colour.npz': _arrays(images=np.stack([images] * 3, -1),
+                                  labels=labels.astype(np.int32))}
 
 
 MNIST = ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte',
@@ -168,7 +173,8 @@ def _chunk(kind, data):
 
 def _png(width, height, data, bits=8, colour=0, extra=b''):
     head = struct.pack('>IIBBBBB', width, height, bits, colour, 0, 0, 0)
-    return b'\x89PNG\r\n\x1a\n' + _chunk(b'IHDR', head) + extra + _chunk(b'IDAT', data) + _chunk(b'IEND', b'')
+    chunks = _chunk(b'IHDR', head) + extra + _chunk(b'IDAT', data) + _chunk(b'IEND', b'')
+    return b'\x89PNG\r\n\x1a\n' + chunks
 
 def _npy(dtype, shape, data=b''):
     "The file of one array, whose header may claim anything."
@@ -196,28 +202,37 @@ def picture_bombs():
     whole = zlib.compress(b'\0' + bytes(16))
     tiff = b'II*\0\x08\0\0\0'
     entry = struct.Struct('<HHII').pack
-    tags = (entry(256, 4, 1, 10**5), entry(257, 4, 1, 10**5), entry(258, 3, 1, 8), entry(259, 3, 1, 1),
-            entry(262, 3, 1, 1), entry(273, 4, 1, 8), entry(278, 4, 1, 10**5), entry(279, 4, 1, 2**31))
+    tags = (entry(256, 4, 1, 10**5), entry(257, 4, 1, 10**5), entry(258, 3, 1, 8),
+            entry(259, 3, 1, 1),
+            entry(262, 3, 1, 1), entry(273, 4, 1, 8), entry(278, 4, 1, 10**5),
+            entry(279, 4, 1, 2**31))
     loop = tiff + struct.pack('<H', 1) + entry(256, 4, 1, 4) + struct.pack('<I', 8)
     return {'huge.png': _png(60000, 60000, rows), 'huge16.png': _png(13000, 13000, rows, 16, 2),
             'zero.png': _png(0, 0, b''), 'max.png': _png(2**31 - 1, 2**31 - 1, b''),
             'thin.png': _png(10**8, 1, rows), 'text.png': _png(16, 1, whole, extra=text),
             'huge.tif': tiff + struct.pack('<H', len(tags)) + b''.join(tags) + bytes(4),
             'loop.tif': loop, 'many.tif': tiff + b'\xff\xff' + bytes(12 * 65535),
-            'huge.pgm': b'P5 100000 100000 255\n' + bytes(100), 'negative.pgm': b'P5 -4 -4 255\n' + bytes(16),
+            'huge.pgm': b'P5 100000 100000 255\n' + bytes(100), 'negative.pgm': b'P5 -4 -4 255\n'
+            + bytes(16),
             'max0.pgm': b'P5 4 4 0\n' + bytes(16), 'max70000.pgm': b'P5 4 4 70000\n' + bytes(32),
-            'digits.pgm': b'P5 ' + b'9' * 10**5 + b' 4 255\n', 'max7.pgm': b'P5 4 4 7\n' + bytes(16),
+            'digits.pgm': b'P5 ' + b'9' * 10**5 + b' 4 255\n', 'max7.pgm': b'P5 4 4 7\n'
+            + bytes(16),
             'above.pgm': b'P2 2 2 10\n1 2 3 11\n', 'words.pgm': b'P2 2 2 255\na b c d\n',
-            'huge.bmp': b'BM' + struct.pack('<IIIIiiHHIIiiII', 54, 0, 54, 40, 10**5, 10**5, 1, 24, 0, 0, 0, 0, 0, 0),
-            'huge.gif': b'GIF89a' + struct.pack('<HHBBB', 65535, 65535, 0, 0, 0) + b',' + struct.pack('<HHHHB', 0, 0, 65535, 65535, 0) + b'\x08\x01\0\0;',
+            'huge.bmp': b'BM' + struct.pack('<IIIIiiHHIIiiII', 54, 0, 54, 40, 10**5, 10**5, 1, 24,
+                                            0, 0, 0, 0, 0, 0),
+            'huge.gif': b'GIF89a' + struct.pack('<HHBBB', 65535, 65535, 0, 0, 0) + b','
+            + struct.pack('<HHHHB', 0, 0, 65535, 65535, 0) + b'\x08\x01\0\0;',
             'huge.webp': b'RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff',
-            'web.png': b'<!DOCTYPE html><html>', 'lfs.png': b'version https://git-lfs.github.com/spec/v1\n',
+            'web.png': b'<!DOCTYPE html><html>',
+            'lfs.png': b'version https://git-lfs.github.com/spec/v1\n',
             'script.png': b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(RAN) (w) file\n',
             'icon.png': b'\0\0\1\0\1\0' + bytes(100)}
 
 def array_bombs():
     npy, zeros = _npz_of, zipfile.ZIP_DEFLATED
-    def bomb(): yield _npy('|u1', (800, 1000, 1000)); yield from (bytes(10**6) for _ in range(800))
+    def bomb():
+        yield _npy('|u1', (800, 1000, 1000))
+        yield from (bytes(10**6) for _ in range(800))
     return {'claims.npz': npy('images.npy', _npy('|u1', (10**6, 10**6, 10**6))),
             'zeros.npz': npy('images.npy', bomb(), zeros),
             'zeros-labels.npz': npy('labels.npy', bomb(), zeros),
@@ -230,28 +245,38 @@ def array_bombs():
             'many-channels.npz': _arrays(images=np.zeros((12, 4, 4, 500), np.uint8)),
             'wide.npz': _arrays(images=np.zeros((12, 4, 6), np.uint8)),
             'first.npz': _arrays(images=np.zeros((12, 3, 16, 16), np.uint8)),
-            'text-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8), labels=np.array(['a', 'b'])),
-            'float-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8), labels=np.array([.5, np.nan])),
-            'negative-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8), labels=np.array([-1, 0])),
-            'huge-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8), labels=np.array([0, 2**62])),
-            'unsigned-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8), labels=np.array([0, 2**64 - 1], np.uint64)),
-            'few-labels.npz': _arrays(images=np.zeros((3, 4, 4), np.uint8), labels=np.array([0, 1])),
-            'column-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8), labels=np.zeros((2, 1), int)),
-            'other.npz': _arrays(x=np.zeros(3)), 'text.npz': b'hello', 'array.npz': _npy('|u1', (2, 4, 4), bytes(32)),
+            'text-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8),
+                                       labels=np.array(['a', 'b'])),
+            'float-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8),
+                                        labels=np.array([.5, np.nan])),
+            'negative-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8),
+                                           labels=np.array([-1, 0])),
+            'huge-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8),
+                                       labels=np.array([0, 2**62])),
+            'unsigned-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8),
+                                           labels=np.array([0, 2**64 - 1], np.uint64)),
+            'few-labels.npz': _arrays(images=np.zeros((3, 4, 4), np.uint8),
+                                      labels=np.array([0, 1])),
+            'column-labels.npz': _arrays(images=np.zeros((2, 4, 4), np.uint8),
+                                         labels=np.zeros((2, 1), int)),
+            'other.npz': _arrays(x=np.zeros(3)), 'text.npz': b'hello',
+            'array.npz': _npy('|u1', (2, 4, 4), bytes(32)),
             'deep-header.npz': npy('images.npy', _npy('(' * 90 + '|u1', (2, 4, 4))),
             'not-images.npz': npy('images.npy', b'no array')}
 
 def mnist_bombs():
     labels = bytes([0, 0, 8, 1]) + struct.pack('>I', 20)
+    floats = bytes([0, 0, 13, 3]) + struct.pack('>3I', 20, 28, 28) + bytes(4 * 20 * 28 * 28)
     def images(*shape): return bytes([0, 0, 8, 3]) + struct.pack('>3I', *shape)
     return {('train-images-idx3-ubyte', 'claims'): images(2**31, 28, 28),
-            ('train-images-idx3-ubyte', 'large'): images(2**32 - 1, 2**32 - 1, 2**32 - 1) + bytes(100),
+            ('train-images-idx3-ubyte', 'large'): images(2**32 - 1, 2**32 - 1, 2**32 - 1)
+            + bytes(100),
             ('train-images-idx3-ubyte', 'none'): images(0, 28, 28),
             ('train-images-idx3-ubyte', 'wide'): images(20, 14, 56) + bytes(20 * 28 * 28),
             ('train-images-idx3-ubyte', 'fewer'): images(19, 28, 28) + bytes(19 * 28 * 28),
             ('train-images-idx3-ubyte', 'rest'): images(20, 28, 28) + bytes(20 * 28 * 28 + 1),
             ('train-images-idx3-ubyte', 'flat'): labels + bytes(20),
-            ('train-images-idx3-ubyte', 'floats'): bytes([0, 0, 13, 3]) + struct.pack('>3I', 20, 28, 28) + bytes(4 * 20 * 28 * 28),
+            ('train-images-idx3-ubyte', 'floats'): floats,
             ('train-labels-idx1-ubyte', 'ten'): labels + bytes([10] * 20),
             ('train-labels-idx1-ubyte', 'fewer'): bytes([0, 0, 8, 1, 0, 0, 0, 19]) + bytes(19),
             ('train-labels-idx1-ubyte', 'many axes'): bytes([0, 0, 8, 255]) + bytes(2000)}
@@ -264,15 +289,19 @@ class Pictures(Cases):
         self.whole, self.arrays, self.mnist = whole_pictures(), whole_arrays(), whole_mnist()
         bombs, arrays = picture_bombs(), array_bombs()
         same = lambda data: lambda rng, folder, name: (folder/name).write_bytes(data)
-        self.crafted = [('whole', partial(self._picture, n, same(d))) for n, d in self.whole.items()]
-        self.crafted += [('whole', partial(self._array, n, same(d))) for n, d in self.arrays.items()]
+        self.crafted = [('whole', partial(self._picture, n, same(d)))
+                        for n, d in self.whole.items()]
+        self.crafted += [('whole', partial(self._array, n, same(d)))
+                         for n, d in self.arrays.items()]
         self.crafted += [('whole', partial(self._mnist, n, same(d))) for n, d in self.mnist.items()]
         self.crafted += [('bomb', partial(self._picture, n, same(d))) for n, d in bombs.items()]
         self.crafted += [('bomb', partial(self._array, n, same(d))) for n, d in arrays.items()]
-        self.crafted += [(w, partial(self._mnist, n, same(d))) for (n, w), d in mnist_bombs().items()]
+        self.crafted += [(w, partial(self._mnist, n, same(d)))
+                         for (n, w), d in mnist_bombs().items()]
         for kind, replace in KINDS.items():
             place = lambda rng, folder, name, replace=replace: replace(rng, folder/name)
-            if kind != 'gone': self.crafted.append((kind, partial(self._picture, 'grey.png', place)))
+            if kind != 'gone':
+                self.crafted.append((kind, partial(self._picture, 'grey.png', place)))
             self.crafted.append((kind, partial(self._array, 'plain.npz', place)))
             self.crafted += [(kind, partial(self._mnist, name, place)) for name in MNIST[:2]]
 
@@ -292,7 +321,9 @@ class Pictures(Cases):
         raw.mkdir(parents=True)
         for other, data in self.mnist.items(): (raw/other).write_bytes(data)
         put(rng, raw, name)
-        return raw/name, partial(read_mnist, folder, name.startswith('train'))
+        twins = [other for other in MNIST
+                 if other.startswith(name[:4])]    # of which one is too short
+        return raw/name, partial(read_mnist, folder, name.startswith('train')), twins
 
     def damage(self, rng, folder):
         kind, files = rng.choices(((self._picture, self.whole), (self._array, self.arrays),
@@ -301,8 +332,7 @@ class Pictures(Cases):
         way, data = damaged(rng, files[name])
         if name.endswith('.npz') and rng.random() < .5: way, data = self._member(rng, files[name])
         put = lambda rng, where, name: (where/name).write_bytes(data)
-        file, read = kind(name, put, rng, folder)
-        return way, file, read
+        return way, *kind(name, put, rng, folder)
 
     def _member(self, rng, data):
         "A whole archive with one damaged array."
@@ -344,8 +374,10 @@ def other_value(rng, whole):
 def _keys(part): return part.keys() if isinstance(part, dict) else range(len(part))
 
 JSON_TEXTS = {
-    'empty': '', 'blank': ' \n', 'null': 'null', 'list': '[]', 'number': '3', 'text': '"a"', 'object': '{}',
-    'deep': '[' * 10**6, 'deep-object': '{"a":' * 10**5, 'digits': '{"schema": ' + '9' * 10**5 + '}',
+    'empty': '', 'blank': ' \n', 'null': 'null', 'list': '[]', 'number': '3', 'text': '"a"',
+    'object': '{}',
+    'deep': '[' * 10**6, 'deep-object': '{"a":' * 10**5, 'digits': '{"schema": ' + '9' * 10**5
+    + '}',
     'schema-text': '{"schema": "2", "experiment": "a", "run": "b"}',
     'schema-null': '{"schema": null, "experiment": "a", "run": "b"}',
     'schema-list': '{"schema": [2], "experiment": "a", "run": "b"}',
@@ -356,9 +388,12 @@ JSON_TEXTS = {
     'experiment-list': '{"schema": 2, "experiment": [], "run": {}}',
     'bare': '{"schema": 2, "experiment": "train_backbone", "run": "b"}',
     'twice': '{"schema": 2, "schema": 1, "experiment": "a", "run": "b"}',
-    'comment': '// a\n{}', 'page': '<html></html>', 'two': '{}{}', 'lfs': 'version https://git-lfs\n'}
-BYTES = {'latin': '{"run": "\xfc"}'.encode('latin1'), 'utf16': '{}'.encode('utf16'), 'nul': b'\0' * 100,
-         'bom': b'\xef\xbb\xbf{"schema": 2}', 'surrogate': b'{"run": "\\ud800"}', 'png': b'\x89PNG\r\n'}
+    'comment': '// a\n{}', 'page': '<html></html>', 'two': '{}{}',
+    'lfs': 'version https://git-lfs\n'}
+BYTES = {'latin': '{"run": "\xfc"}'.encode('latin1'), 'utf16': '{}'.encode('utf16'),
+         'nul': b'\0' * 100,
+         'bom': b'\xef\xbb\xbf{"schema": 2}', 'surrogate': b'{"run": "\\ud800"}',
+         'png': b'\x89PNG\r\n'}
 
 
 def read_one(file):
@@ -455,44 +490,66 @@ HEAD = 'notebook: ../images/train_backbone.ipynb\n'
 def _run(text): return f'{HEAD}runs:\n  a: {{{text}}}\n'
 
 YAML_TEXTS = {
-    'empty': '', 'null': 'null', 'list': '- a\n', 'text': 'hello', 'number': '3', 'colon': 'a: b: c',
+    'empty': '', 'null': 'null', 'list': '- a\n', 'text': 'hello', 'number': '3',
+    'colon': 'a: b: c',
     'laughs': HEAD + _laughs(9) + '\nruns: {a: {data: *a9}}\n',
     'laughs-run': HEAD + 'runs:\n  a:\n    data: &a0 [x, x]\n' + '\n'.join(
         f'  b{i}:\n    data: &a{i + 1} [{", ".join([f"*a{i}"] * 10)}]' for i in range(9)),
     'laughs-common': HEAD + 'common:\n' + '\n'.join(
-        f'  k{i}: &c{i + 1} [{", ".join([f"*c{i}"] * 10) if i else "x"}]' for i in range(9)) + '\nruns: {a: }\n',
+        f'  k{i}: &c{i + 1} [{", ".join([f"*c{i}"] * 10) if i else "x"}]' for i in range(9))
+        + '\nruns: {a: }\n',
     'merge': HEAD + 'runs:\n  a: &a {seed: 1}\n' + '\n'.join(
-        f'  b{i}: &b{i}\n    <<: [{", ".join(["*a" if not i else f"*b{i - 1}"] * 10)}]' for i in range(8)),
+        f'  b{i}: &b{i}\n    <<: [{", ".join(["*a" if not i else f"*b{i - 1}"] * 10)}]'
+        for i in range(8)),
     'cycle': HEAD + 'runs: &r\n  a: *r\n', 'cycle-value': _run('data: &d [*d]'),
     'cycle-key': HEAD + 'runs: &r {? *r : 1}\n',
-    'deep': '[' * 10**5, 'deep-run': _run('data: ' + '[' * 3000 + ']' * 3000), 'deep-map': '{a: ' * 5000,
+    'deep': '[' * 10**5, 'deep-run': _run('data: ' + '[' * 3000 + ']' * 3000),
+    'deep-map': '{a: ' * 5000,
     'deep-block': '\n'.join(' ' * i + 'a:' for i in range(2000)),
     'object': HEAD + 'runs: !!python/object/apply:os.system ["touch RAN"]\n',
-    'tag': _run('data: !secret x'), 'binary': _run('data: !!binary aGVsbG8='), 'set': _run('data: !!set {a}'),
+    'tag': _run('data: !secret x'), 'binary': _run('data: !!binary aGVsbG8='),
+    'set': _run('data: !!set {a}'),
     'omap': _run('data: !!omap [a: 1]'), 'timestamp': _run('data: 2001-01-01'),
-    'bad-time': _run('data: 2001-99-99'), 'long': _run('seed: ' + '9' * 10**5), 'hex': _run('seed: 0x' + 'f' * 10**5),
-    'sixty': _run('seed: 1:30:30'), 'inf': _run('lr: .inf'), 'nan': _run('lr: .nan'), 'float': _run('lr: 1e-4'),
-    'twice': HEAD + 'runs:\n  a: {seed: 1}\n  a: {seed: 2}\n', 'twice-key': _run('seed: 1, seed: 2'),
-    'names': HEAD + 'runs: {1: , 2: }\n', 'yes': HEAD + 'runs: {yes: , no: }\n', 'nothing': HEAD + 'runs: {~: }\n',
+    'bad-time': _run('data: 2001-99-99'), 'long': _run('seed: ' + '9' * 10**5),
+    'hex': _run('seed: 0x' + 'f' * 10**5),
+    'sixty': _run('seed: 1:30:30'), 'inf': _run('lr: .inf'), 'nan': _run('lr: .nan'),
+    'float': _run('lr: 1e-4'),
+    'twice': HEAD + 'runs:\n  a: {seed: 1}\n  a: {seed: 2}\n',
+    'twice-key': _run('seed: 1, seed: 2'),
+    'names': HEAD + 'runs: {1: , 2: }\n', 'yes': HEAD + 'runs: {yes: , no: }\n', 'nothing': HEAD
+    + 'runs: {~: }\n',
     'list-name': HEAD + 'runs: {? [a] : }\n', 'float-name': HEAD + 'runs: {1.5: , .nan: }\n',
-    'up': HEAD + 'runs: {../../x: }\n', 'absolute': HEAD + 'runs: {/tmp/x: }\n', 'dot': HEAD + 'runs: {.: }\n',
-    'blank': HEAD + 'runs: {"": , " ": }\n', 'line': HEAD + 'runs: {"a\\nb": }\n', 'dash': HEAD + 'runs: {-rf: }\n',
+    'up': HEAD + 'runs: {../../x: }\n', 'absolute': HEAD + 'runs: {/tmp/x: }\n', 'dot': HEAD
+    + 'runs: {.: }\n',
+    'blank': HEAD + 'runs: {"": , " ": }\n', 'line': HEAD + 'runs: {"a\\nb": }\n', 'dash': HEAD
+    + 'runs: {-rf: }\n',
     'nul': HEAD + 'runs: {"a\\0b": }\n', 'long-name': HEAD + f'runs: {{{"a" * 5000}: }}\n',
     'tab': '\tnotebook: a', 'runs-list': HEAD + 'runs: [a, b]\n', 'runs-text': HEAD + 'runs: a\n',
-    'needs-itself': _run('needs: a'), 'needs-number': _run('needs: 3'), 'needs-map': _run('needs: {a: b}'),
-    'needs-deep': _run('needs: [[a]]'), 'needs-text': _run('needs: ""'), 'out': _run('out: x'), 'unknown': _run('nope: 1'),
-    'base-itself': HEAD + 'base: plan.yaml\nruns: {a: }\n', 'base-list': HEAD + 'base: [a]\nruns: {a: }\n',
-    'base-folder': HEAD + 'base: ..\nruns: {a: }\n', 'base-gone': HEAD + 'base: gone.yaml\nruns: {a: }\n',
-    'base-endless': HEAD + 'base: /dev/zero\nruns: {a: }\n', 'base-number': HEAD + 'base: 3\nruns: {a: }\n',
-    'notebook-list': 'notebook: [a]\nruns: {a: }\n', 'notebook-number': 'notebook: 3\nruns: {a: }\n',
-    'notebook-folder': 'notebook: ..\nruns: {a: }\n', 'notebook-self': 'notebook: plan.yaml\nruns: {a: }\n',
-    'notebook-endless': 'notebook: /dev/zero\nruns: {a: }\n', 'key-number': HEAD + '1: 2\nruns: {a: }\n',
+    'needs-itself': _run('needs: a'), 'needs-number': _run('needs: 3'),
+    'needs-map': _run('needs: {a: b}'),
+    'needs-deep': _run('needs: [[a]]'), 'needs-text': _run('needs: ""'), 'out': _run('out: x'),
+    'unknown': _run('nope: 1'),
+    'base-itself': HEAD + 'base: plan.yaml\nruns: {a: }\n', 'base-list': HEAD
+    + 'base: [a]\nruns: {a: }\n',
+    'base-folder': HEAD + 'base: ..\nruns: {a: }\n', 'base-gone': HEAD
+    + 'base: gone.yaml\nruns: {a: }\n',
+    'base-endless': HEAD + 'base: /dev/zero\nruns: {a: }\n', 'base-number': HEAD
+    + 'base: 3\nruns: {a: }\n',
+    'notebook-list': 'notebook: [a]\nruns: {a: }\n',
+    'notebook-number': 'notebook: 3\nruns: {a: }\n',
+    'notebook-folder': 'notebook: ..\nruns: {a: }\n',
+    'notebook-self': 'notebook: plan.yaml\nruns: {a: }\n',
+    'notebook-endless': 'notebook: /dev/zero\nruns: {a: }\n', 'key-number': HEAD
+    + '1: 2\nruns: {a: }\n',
     'key-mixed': HEAD + '1: 2\nb: 3\n~: 4\nruns: {a: }\n', 'param-number': _run('1: 2, ~: 3, b: 4'),
-    'common-list': HEAD + 'common: [a]\nruns: {a: }\n', 'documents': HEAD + 'runs: {a: }\n---\nb: c\n',
-    'alias': HEAD + 'runs: *gone\n', 'escape': HEAD + 'runs: {"\\ud800": }\n', 'many': HEAD + 'runs:\n' + ''.join(
+    'common-list': HEAD + 'common: [a]\nruns: {a: }\n', 'documents': HEAD
+    + 'runs: {a: }\n---\nb: c\n',
+    'alias': HEAD + 'runs: *gone\n', 'escape': HEAD + 'runs: {"\\ud800": }\n', 'many': HEAD
+    + 'runs:\n' + ''.join(
         f'  r{i}: {{seed: {i}}}\n' for i in range(3000))}
 YAML_BYTES = {'latin': 'a: \xfc'.encode('latin1'), 'utf16': HEAD.encode('utf16'), 'nul': b'\0' * 50,
-              'control': b'a: \x07', 'png': b'\x89PNG\r\n', 'bom': b'\xef\xbb\xbf' + _run('seed: 1').encode()}
+              'control': b'a: \x07', 'png': b'\x89PNG\r\n', 'bom': b'\xef\xbb\xbf'
+              + _run('seed: 1').encode()}
 
 
 class Plans(Cases):
@@ -503,10 +560,12 @@ class Plans(Cases):
         self.whole = {f.name: f.read_bytes() for f in sorted(plans.glob('*.yaml'))}
         self.names = [n for n, data in self.whole.items() if b'\nruns:' in data]
         texts = {**{k: v.encode() for k, v in YAML_TEXTS.items()}, **YAML_BYTES}
-        self.crafted = [(f'{name}, {reader.__name__}', partial(self._put, reader, 'plan.yaml', data))
+        self.crafted = [(f'{name}, {reader.__name__}', partial(self._put, reader, 'plan.yaml',
+                                                               data))
                         for name, data in texts.items() for reader in (read_the_plan, read_names)]
         self.crafted += [(f'{kind}, {reader.__name__}', partial(self._replace, reader, replace))
-                         for kind, replace in KINDS.items() for reader in (read_the_plan, read_names)]
+                         for kind, replace in KINDS.items()
+                         for reader in (read_the_plan, read_names)]
         self.crafted += [('whole', partial(self._put, read_the_plan, name, self.whole[name]))
                          for name in self.names]
 
@@ -516,7 +575,8 @@ class Plans(Cases):
         for kind in ('images', 'fields', 'speed'):
             (folder/kind).symlink_to(ROOT/'nbs'/'experiments'/kind)
         for other in self.whole:
-            if other != name: (folder/'plans'/other).symlink_to(ROOT/'nbs'/'experiments'/'plans'/other)
+            there = ROOT/'nbs'/'experiments'/'plans'/other
+            if other != name: (folder/'plans'/other).symlink_to(there)
         file = folder/'plans'/name
         file.write_bytes(data)
         words = [name, str(file.parent), '/dev/zero']          # the plan, or its base or notebook
@@ -558,7 +618,7 @@ def build_config(values):
 
 
 class Configs(Cases):
-    "Configurations as dictionaries: they come from no file, so an error names the class or a field."
+    "Configurations as dictionaries: from no file, so an error names the class or a field."
     name = 'configs'
 
     def prepare(self):
@@ -566,13 +626,16 @@ class Configs(Cases):
         from mambaflow.nets.backbones import BackboneConfig
         from mambaflow.studies.judge import JudgeConfig
         from mambaflow.training.trainer import TrainConfig
-        self.whole = [c().to_dict() for c in (BackboneConfig, FieldConfig, JudgeConfig, TrainConfig)]
+        self.whole = [c().to_dict() for c in (BackboneConfig, FieldConfig, JudgeConfig,
+                                              TrainConfig)]
 
     def damage(self, rng, folder):
         values = dict(rng.choice(self.whole))
         key = rng.choice(list(values))
-        values[key] = rng.choice(VALUES + (float('inf'), -.5, 2**63, (1, 2), b'x', 1j, {1, 2}, [[1]]))
+        values[key] = rng.choice(VALUES + (float('inf'), -.5, 2**63, (1, 2), b'x', 1j, {1, 2},
+                                           [[1]]))
         if rng.random() < .2: values.pop(key)
         words = [key, key.replace('_', ' '), str(values.get('class'))]
-        return f'{key} = {values.get(key)!r:.40}', folder/'config', partial(build_config, values), words
+        return f'{key} = {values.get(key)!r:.40}', folder/'config', partial(build_config,
+                                                                            values), words
 

@@ -28,7 +28,8 @@ def change(rng, data): # one to eight bytes in a row
 def extreme(rng, data): # a number becomes 0, 1, -1 or the largest
     n = rng.choice((1, 2, 4, 8))
     at = rng.randrange(len(data))
-    value = rng.choice((b'\0' * n, b'\1' + b'\0' * (n - 1), b'\xff' * n, b'\xff' * (n - 1) + b'\x7f'))
+    value = rng.choice((b'\0' * n, b'\1' + b'\0' * (n - 1), b'\xff' * n, b'\xff' * (n - 1)
+                        + b'\x7f'))
     return data[:at] + value + data[at + n:]
 
 def zero(rng, data): # a block of zeros, as a hole in a file
@@ -63,7 +64,8 @@ def swap(rng, data): # two halves exchanged
 
 def noise(rng, data): return rng.randbytes(len(data))
 
-BYTES = {f.__name__: f for f in (flip, flips, early, late, change, extreme, zero, cut, cut_end, empty,
+BYTES = {f.__name__: f for f in (flip, flips, early, late, change, extreme, zero, cut, cut_end,
+                                 empty,
                                  longer, insert, remove, double, swap, noise)}
 OFTEN = {'flip': 6, 'early': 3, 'late': 2, 'change': 3, 'cut': 3, 'extreme': 3}
 

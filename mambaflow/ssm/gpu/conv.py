@@ -19,14 +19,14 @@ def _row(p, u, stride, e, L, E, REVERSE: tl.constexpr):
     "Row `u` in reading order, BE channels as float32; zero outside the sequence."
     t = L - 1 - u if REVERSE else u
     mask = e < tl.where((u >= 0) & (u < L), E, 0)
-    return tl.load(p + t * stride + e, mask=mask, other=0.).to(tl.float32)
+    return tl.load(p + t.to(tl.int64) * stride + e, mask=mask, other=0.).to(tl.float32)
 
 @triton.jit
 def _store_own_row(p, value, u, stride, first, last, L, E, e, REVERSE: tl.constexpr):
     "Write row `u` in reading order if it belongs to this program."
     t = L - 1 - u if REVERSE else u
     mask = e < tl.where((u >= first) & (u < last), E, 0)
-    tl.store(p + t * stride + e, value.to(p.dtype.element_ty), mask=mask)
+    tl.store(p + t.to(tl.int64) * stride + e, value.to(p.dtype.element_ty), mask=mask)
 
 @triton.jit
 def _tap(weight, k, e, E, K: tl.constexpr, EXISTS: tl.constexpr):

@@ -65,7 +65,7 @@ def _backward_kernel(
     w = tl.load(weight + g * C + c, mask=inside, other=0.)
     total = tl.zeros([BC], tl.float32)
     for i in range(tl.program_id(0), tl.cdiv(rows, R), tl.num_programs(0)):
-        row = tl.zeros([R], tl.int64) + i * R + tl.arange(0, R)
+        row = (tl.zeros([R], tl.int64) + i) * R + tl.arange(0, R)
         ok = row < rows
         zz = _rows(z + g * C, row, stride_z, c, ok, inside)
         yy = _rows(y + g * C, row, stride_y, c, ok, inside)
@@ -82,7 +82,8 @@ def _backward_kernel(
         to_z = dz + row[:, None] * stride_dz + g * C + c[None, :]
         slope = 1. + zz * (1. - s)  # s times it is the derivative of z s
         tl.store(to_z, (dh * yy * s * slope).to(dz.dtype.element_ty), mask=mask)
-    tl.store(sums + (tl.program_id(0) * groups + g) * C + c, total, mask=inside)
+    part = (tl.program_id(0) * groups + g).to(tl.int64)
+    tl.store(sums + part * C + c, total, mask=inside)
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #039cb3dd
 class Launch(NamedTuple):

@@ -69,11 +69,13 @@ def _phis(x, ex):
 @triton.jit
 def _block(item, blocks, K, BD: tl.constexpr):
     """Batch row, block of channels, group, channels and which of them exist, of work item `item`.
-    Blocks of one batch row run side by side and share B and C."""
+    Blocks of one batch row run side by side and share B and C. What is multiplied with a stride
+    has 64 bits."""
     j = item % blocks
     k = j % tl.cdiv(K, BD) * BD + tl.arange(0, BD)
     g = j // tl.cdiv(K, BD)
-    return (item // blocks).to(tl.int64), j, g, g * K + k, k < K
+    d = (g * K + k).to(tl.int64)
+    return (item // blocks).to(tl.int64), j.to(tl.int64), g, d, k < K
 
 @triton.jit
 def _even(x, EVEN: tl.constexpr):
@@ -107,7 +109,7 @@ def _signal(p, d, dm, t, tm, stride_d, stride_l):
 @triton.jit
 def _varying(p, n, first, i, N: tl.constexpr):
     "A (BN, 8) tile of B or C, which lie in memory as (chunks, N, 8)."
-    return tl.load(p + first * N + n[:, None] * 8 + i[None, :])
+    return tl.load(p + first.to(tl.int64) * N + n[:, None] * 8 + i[None, :])
 
 @triton.jit
 def _step(raw, tm, SOFTPLUS: tl.constexpr):

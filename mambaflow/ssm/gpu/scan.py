@@ -58,10 +58,12 @@ def _tiles_kernel(
     BN: tl.constexpr,
 ):
     "Copies 4 chunks of B or C (B, G, N, L), in any order in memory, to (B, G, chunks, N, 8)."
-    row, k = tl.program_id(1).to(tl.int64), tl.arange(0, BN)
-    t = tl.program_id(0) * 32 + tl.arange(0, 32)
+    pieces = tl.cdiv(chunks, 4)
+    row = (tl.program_id(0) // pieces).to(tl.int64)
+    first = tl.program_id(0) % pieces * 32
+    k, t = tl.arange(0, BN).to(tl.int64), first.to(tl.int64) + tl.arange(0, 32)
     rows = w + row // G * stride_w_b + row % G * stride_w_g
-    at = rows + k[:, None] * stride_w_n + t[None, :].to(tl.int64) * stride_w_l
+    at = rows + k[:, None] * stride_w_n + t[None, :] * stride_w_l
     tile = tl.load(at, mask=(k < n)[:, None] & (t < L)[None, :], other=0.)
     to = x + row * chunks * N * 8 + (t // 8 * 8 * N + t % 8)[None, :] + k[:, None] * 8
     tl.store(to, tile.to(tl.float32), mask=(k < N)[:, None] & (t < chunks * 8)[None, :])
@@ -482,7 +484,7 @@ def _tiles(w:Tensor) -> Tensor:
     b, G, n, l = w.shape
     N, chunks = _up(n, 8), triton.cdiv(l, 8)
     x = w.new_empty(b, G, chunks, N, 8, dtype=torch.float32)
-    _tiles_kernel[triton.cdiv(chunks, 4), b * G](
+    _tiles_kernel[triton.cdiv(chunks, 4) * b * G,](
         w, x,
         *w.stride(),
         G, n, l, N, chunks,

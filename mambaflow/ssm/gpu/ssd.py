@@ -17,14 +17,14 @@ from .primitives import _sigmoid, _softplus
 @triton.jit
 def _tile(p, t, stride, n, ok, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     "Rows `t` of a matrix whose columns lie side by side; zero outside."
-    at = p + t[:, None] * stride + n[None, :]
+    at = p + t[:, None].to(tl.int64) * stride + n[None, :]
     if WIDTH == BLOCK: return tl.load(at, mask=ok[:, None], other=0.)
     else: return tl.load(at, mask=ok[:, None] & (n[None, :] < WIDTH), other=0.)
 
 @triton.jit
 def _store_tile(p, x, t, stride, n, ok, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     "Write what `_tile` reads."
-    to = p + t[:, None] * stride + n[None, :]
+    to = p + t[:, None].to(tl.int64) * stride + n[None, :]
     x = x.to(p.dtype.element_ty)
     if WIDTH == BLOCK: tl.store(to, x, mask=ok[:, None])
     else: tl.store(to, x, mask=ok[:, None] & (n[None, :] < WIDTH))
@@ -48,7 +48,7 @@ def _store_state(p, S, n, m, wanted, N: tl.constexpr, P: tl.constexpr):
 @triton.jit
 def _steps(dt, t, stride, ok, A, bias, SOFTPLUS: tl.constexpr, REVERSE: tl.constexpr):
     "Steps of a chunk before and after softplus, sums of log2 decays in reading order, their total."
-    raw = tl.load(dt + t * stride, mask=ok, other=0.).to(tl.float32) + bias
+    raw = tl.load(dt + t.to(tl.int64) * stride, mask=ok, other=0.).to(tl.float32) + bias
     step = _softplus(raw) if SOFTPLUS else raw
     step = tl.where(ok, step, 0.)
     # a decay of 2^-126 leaves nothing of the state; larger sums would only lose digits
@@ -79,11 +79,12 @@ def _sweep_kernel(
     pid = tl.program_id(0)
     h, row = pid % H, pid // H
     segment, b = row % segments, (row // segments).to(tl.int64)
+    g, h = (h // ratio).to(tl.int64), h.to(tl.int64)
     v = v + b * stride_v_b + h * stride_v_h
     out = out + b * stride_out_b + h * stride_out_h
     dt = dt + b * stride_dt_b + h * stride_dt_h
-    q = q + b * stride_q_b + (h // ratio) * stride_q_g
-    k = k + b * stride_k_b + (h // ratio) * stride_k_g
+    q = q + b * stride_q_b + g * stride_q_g
+    k = k + b * stride_k_b + g * stride_k_g
     ends = ends + pid.to(tl.int64) * N * P
     rate = tl.load(A + h)
     shift = tl.load(bias + h) if HAS_BIAS else 0.
@@ -129,8 +130,9 @@ def _pass_kernel(
     SIZE: tl.constexpr, BLOCK: tl.constexpr,
 ):
     "Replaces what each segment adds by the state that enters it."
-    pid, b = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    h, e = pid % H, (pid // H) * BLOCK + tl.arange(0, BLOCK)
+    pid, blocks = tl.program_id(0), tl.cdiv(SIZE, BLOCK)
+    h, block = pid % H, pid // H % blocks
+    b, e = (pid // H // blocks).to(tl.int64), block * BLOCK + tl.arange(0, BLOCK)
     state = tl.zeros((BLOCK,), tl.float32)
     for segment in range(segments):
         row = (b * segments + segment) * H + h
@@ -175,14 +177,17 @@ def _pairs_kernel(
 ):
     """One chunk of one batch row: gradients of B, C, dt, and partial sums of those of A, bias and
     D, over the heads of one group."""
-    c, g, b = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
+    c, at = tl.program_id(0) % chunks, tl.program_id(0) // chunks
+    groups = H // ratio
+    g, b = at % groups, (at // groups).to(tl.int64)
+    group = g.to(tl.int64)
     before = c < chunks - 1 if REVERSE else c > 0          # is there a state that enters,
     after = c > 0 if REVERSE else c < chunks - 1           # and one that leaves?
     r, n, m = tl.arange(0, Q), tl.arange(0, BN), tl.arange(0, BP)
     t = c * Q + r
     ok = t < L
-    B += b * stride_B_b + g * stride_B_g
-    C += b * stride_C_b + g * stride_C_g
+    B += b * stride_B_b + group * stride_B_g
+    C += b * stride_C_b + group * stride_C_g
     if SHARE:
         all_C = _tile(C, t, stride_C_l, n, ok, N, BN)
         all_B = _tile(B, t, stride_B_l, n, ok, N, BN)
@@ -192,12 +197,13 @@ def _pairs_kernel(
     for h in range(g * ratio, (g + 1) * ratio):
         rate = tl.load(A + h)
         shift = tl.load(bias + h) if HAS_BIAS else 0.
-        steps = dt + b * stride_dt_b + h * stride_dt_h
+        head = tl.cast(h, tl.int64)
+        steps = dt + b * stride_dt_b + head * stride_dt_h
         raw, step, s, total = _steps(steps, t, stride_dt_l, ok, rate, shift, SOFTPLUS, REVERSE)
         here = ((b * chunks + c) * H + h) * N * P
         part = sums + (b * chunks + c) * H + h
-        xt = _tile(x + b * stride_x_b + h * stride_x_h, t, stride_x_l, m, ok, P, BP)
-        yt = _tile(dy + b * stride_dy_b + h * stride_dy_h, t, stride_dy_l, m, ok, P, BP)
+        xt = _tile(x + b * stride_x_b + head * stride_x_h, t, stride_x_l, m, ok, P, BP)
+        yt = _tile(dy + b * stride_dy_b + head * stride_dy_h, t, stride_dy_l, m, ok, P, BP)
         S = _state(states + here, n, m, before, N, P, BN, BP)
         dS = _state(adjoints + here, n, m, after, N, P, BN, BP)
         # B and C again for each head: registers are scarcer than reads from the cache
@@ -215,7 +221,7 @@ def _pairs_kernel(
         yx = tl.dot(yt, tl.trans(xt), input_precision=PRECISION)                         # (Q, Q)
         yx *= tl.where(order, tl.exp2(s[:, None] - s[None, :]), 0.)
         diagonal = tl.where(r[:, None] == r[None, :], yx, 0.)
-        tl.store(part + 2 * rows, tl.sum(tl.sum(diagonal, 1), 0))  # D
+        tl.store(part + rows + rows, tl.sum(tl.sum(diagonal, 1), 0))  # D
         M = yx * CB if SHARE else yx * tl.dot(Ct, tl.trans(Bt), input_precision=PRECISION)
         col = tl.sum(M, 0)
         row += tl.sum(M * step[None, :], 1)
@@ -227,8 +233,8 @@ def _pairs_kernel(
         tl.store(ddt + (b * L + t) * H + h, grad.to(ddt.dtype.element_ty), mask=ok)
         tl.store(part, grad_rate)               # A
         tl.store(part + rows, tl.sum(grad, 0))  # bias
-    _store_tile(dB + b * stride_dB_b + g * stride_dB_g, gB, t, stride_dB_l, n, ok, N, BN)
-    _store_tile(dC + b * stride_dC_b + g * stride_dC_g, gC, t, stride_dC_l, n, ok, N, BN)
+    _store_tile(dB + b * stride_dB_b + group * stride_dB_g, gB, t, stride_dB_l, n, ok, N, BN)
+    _store_tile(dC + b * stride_dC_b + group * stride_dC_g, gC, t, stride_dC_l, n, ok, N, BN)
 
 # %% ../../../nbs/ssm/gpu/04_ssd.ipynb #dfe63bd9
 class Launch(NamedTuple):
@@ -315,7 +321,7 @@ def _sweep(v:Tensor,         # (B, L, H, P) x, or the gradient of y
             num_warps=launch.num_warps, num_stages=launch.sweep_stages)
     if segments > 1:
         run(output=False, start=False)
-        _pass_kernel[H * triton.cdiv(N * P, 256), b](ends, totals, H, segments, N * P, 256)
+        _pass_kernel[H * triton.cdiv(N * P, 256) * b,](ends, totals, H, segments, N * P, 256)
     run(output=True, start=segments > 1)
 
 # %% ../../../nbs/ssm/gpu/04_ssd.ipynb #ef3391ce
@@ -360,7 +366,7 @@ def _ssd_backward(dy:Tensor, states:Tensor, xs:list[Tensor], dt:Tensor, A:Tensor
     adjoints = torch.empty_like(states)
     _sweep(dy, B, C, dt, A, bias, D, dx, adjoints, softplus, reverse, adjoint=True)
     sums = torch.empty(3, b * chunks, H, dtype=torch.float32, device=x.device)
-    _pairs_kernel[chunks, G, b](
+    _pairs_kernel[chunks * G * b,](
         x, dy, dt, A, B, C, bias, states, adjoints,
         dB, dC, ddt, sums,
         *x.stride()[:3],
