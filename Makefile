@@ -4,7 +4,7 @@
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
 # make fuzz   attack it with damaged and harmful files for five minutes (SEED=7 MINUTES=5: others, or for longer)
 # make test-kill   kill runs, fill disks, take the power away, start two at once (FULL=1: more of each)
-# make lab    open JupyterLab on the stepper
+# make lab    open JupyterLab on the stepper, a copy of it in runs/
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
 # make test-docs   show that it does
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
@@ -85,10 +85,12 @@ fuzz: $(READY)
 test-kill: $(READY)
 	@python tests/kill/test_kill.py $(if $(FULL),--full)
 
+# a copy in runs/ is opened: JupyterLab saves by itself, and the notebook of the checkout stays as it is.
 # the stepper's threads sleep while they wait, so that a busy browser does not stop them
 lab: export OMP_WAIT_POLICY = passive
 lab: $(READY)
-	jupyter lab $$([ "$$(id -u)" = 0 ] && echo --allow-root) --notebook-dir . $(NBS)/play.ipynb
+	@mkdir -p runs && { [ runs/play.ipynb -nt $(NBS)/play.ipynb ] || cp $(NBS)/play.ipynb runs; }
+	jupyter lab $$([ "$$(id -u)" = 0 ] && echo --allow-root) --notebook-dir . runs/play.ipynb
 
 $(VENV)/.docs: $(READY)
 	python -m pip install --quiet --editable '.[dev,docs]'

@@ -152,7 +152,7 @@ def _head(path:Path    # as the user gave it
     return head
 
 # %% ../../nbs/training/01_checkpoints.ipynb #2348345c
-_ZIP, _LONGEST_HEADER, _NEWEST_PICKLE = b'PK\x03\x04', 16 * 10**6, 5
+_ZIP, _LONGEST_HEADER, _NEWEST_PICKLE = b'PK\x03\x04', 10 * 10**6, 5
 
 def _inspect(path:str|Path           # what the user gave
             ) -> tuple[Path, str]:   # path, and 'zip', 'safetensors' or 'pickle'
@@ -306,7 +306,7 @@ def _look_up(module:str, name:str) -> Any: # what a pickle gets for a name
     raise _Stranger(full)
 
 # %% ../../nbs/training/01_checkpoints.ipynb #494cc9c7
-_MOST_STEPS = 3_000_000      # a model of 10,000 tensors needs half a million
+_MOST_STEPS = 2_000_000      # a model of 10,000 tensors needs half a million
 _MOST_CALLS = 300_000        # that model and its optimiser need 80,000
 _LONGEST_LINE = 10_000       # bytes of a name
 
@@ -563,7 +563,7 @@ def _fill_old(file, storage:_Storage):
     _tidy(storage.data, storage.dtype)
 
 # %% ../../nbs/training/01_checkpoints.ipynb #4da07c28
-_MOST_TENSORS = 100_000      # in one file
+_MOST_TENSORS = 30_000       # in one file
 _SAFE_TYPES = {'F64': torch.float64, 'F32': torch.float32, 'F16': torch.float16,
                'BF16': torch.bfloat16, 'I64': torch.int64, 'I32': torch.int32, 'I16': torch.int16,
                'I8': torch.int8, 'U8': torch.uint8, 'U16': torch.uint16, 'U32': torch.uint32,
@@ -988,6 +988,15 @@ def _ranked(candidates:list[_Candidate], # of a file, best name first
                       'the plain ones are used')
     return (averages or plain) if prefer_ema else (plain or averages)
 
+def _check_amount(weights:dict[str, Tensor], path:Path):
+    "Raise CheckpointError for more numbers than a file can hold: few of them, each expanded to many."
+    count, claimed = len(weights), sum(v.numel() * v.element_size() for v in weights.values())
+    possible = 10 * path.stat().st_size + 10**6
+    if count <= _MOST_TENSORS and claimed <= possible: return
+    raise CheckpointError(f'{path}: {count:,} weights of {claimed:,} bytes, in a file of '
+                          f'{_size(path)}: not read. Save tensors with memory of their own, such '
+                          'as tensor.clone()')
+
 def _require_numbers(weights:dict[str, Tensor], path:Path):
     "Raise CheckpointError for weights that are not made of plain numbers."
     odd = [f'{_clip(k)} is {v.kind}' for k, v in weights.items() if isinstance(v, _Odd)]
@@ -1014,6 +1023,7 @@ def _pick_weights(obj:Any,         # content of a file
         raise CheckpointError(f'{path}: several entries hold weights; say which with key=: '
                               f'{_clip(", ".join(equal), 400)}')
     _require_numbers(best.weights, path)
+    _check_amount(best.weights, path)
     return best.weights
 
 # %% ../../nbs/training/01_checkpoints.ipynb #692ab290

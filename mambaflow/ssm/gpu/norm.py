@@ -65,7 +65,7 @@ def _backward_kernel(
     w = tl.load(weight + g * C + c, mask=inside, other=0.)
     total = tl.zeros([BC], tl.float32)
     for i in range(tl.program_id(0), tl.cdiv(rows, R), tl.num_programs(0)):
-        row = i.to(tl.int64) * R + tl.arange(0, R)
+        row = (tl.zeros([R], tl.int64) + i) * R + tl.arange(0, R)
         ok = row < rows
         zz = _rows(z + g * C, row, stride_z, c, ok, inside)
         yy = _rows(y + g * C, row, stride_y, c, ok, inside)

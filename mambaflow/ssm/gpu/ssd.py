@@ -177,9 +177,9 @@ def _pairs_kernel(
 ):
     """One chunk of one batch row: gradients of B, C, dt, and partial sums of those of A, bias and
     D, over the heads of one group."""
-    c, row = tl.program_id(0) % chunks, tl.program_id(0) // chunks
+    c, at = tl.program_id(0) % chunks, tl.program_id(0) // chunks
     groups = H // ratio
-    g, b = row % groups, (row // groups).to(tl.int64)
+    g, b = at % groups, (at // groups).to(tl.int64)
     group = g.to(tl.int64)
     before = c < chunks - 1 if REVERSE else c > 0          # is there a state that enters,
     after = c > 0 if REVERSE else c < chunks - 1           # and one that leaves?
@@ -197,7 +197,7 @@ def _pairs_kernel(
     for h in range(g * ratio, (g + 1) * ratio):
         rate = tl.load(A + h)
         shift = tl.load(bias + h) if HAS_BIAS else 0.
-        head = h.to(tl.int64)
+        head = tl.cast(h, tl.int64)
         steps = dt + b * stride_dt_b + head * stride_dt_h
         raw, step, s, total = _steps(steps, t, stride_dt_l, ok, rate, shift, SOFTPLUS, REVERSE)
         here = ((b * chunks + c) * H + h) * N * P
