@@ -112,6 +112,7 @@ class Commands:
         what, file = self._file(rng, name, folder)
         _, usual, options = COMMANDS[name]
         argv, words = [str(file) if a == 'FILE' else a for a in usual], [file.name]
+        if name == 'batch': words += [str(folder), '/dev/zero']      # its base or its notebook
         if options and rng.random() < .4: what += self._option(rng, argv, words, options)
         size = file.stat().st_size if file.is_file() and not file.is_symlink() else 0
         work = partial(called, name, argv, folder)

@@ -231,8 +231,8 @@ def picture_bombs():
 def array_bombs():
     npy, zeros = _npz_of, zipfile.ZIP_DEFLATED
     def bomb():
-        yield _npy('|u1', (800, 1000, 1000))
-        yield from (bytes(10**6) for _ in range(800))
+        yield _npy('|u1', (1200, 1000, 1000))
+        yield from (bytes(10**6) for _ in range(1200))
     return {'claims.npz': npy('images.npy', _npy('|u1', (10**6, 10**6, 10**6))),
             'zeros.npz': npy('images.npy', bomb(), zeros),
             'zeros-labels.npz': npy('labels.npy', bomb(), zeros),
