@@ -59,8 +59,14 @@ def image_grid(images:Tensor,  # uint8 (N, C, H, W)
     return grid[0] if c == 1 else grid.permute(1, 2, 0)
 
 # %% ../../nbs/data/01_images.ipynb #4c92ccfc
+def _check_tensor(x, name:str):
+    "Raise ValueError for arrays and lists."
+    if isinstance(x, Tensor): return
+    raise ValueError(f'{name} must be a tensor, got {type(x).__name__}: see torch.as_tensor')
+
 def check_images(images:Tensor):
     "Raise ValueError for anything but uint8 pictures (N, C, H, W) with pixels."
+    _check_tensor(images, 'images')
     if images.dtype == torch.uint8 and images.ndim == 4 and 0 not in images.shape[1:]: return
     actual = f'{images.dtype} of shape {tuple(images.shape)}'
     advice = ''
@@ -73,6 +79,7 @@ _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 def _check_labels(labels:Tensor, count:int, classes:int|None=None, name:str='labels'):
     "Raise ValueError unless there is a class number, from 0 to `classes` - 1, for each picture."
+    _check_tensor(labels, name)
     if labels.dtype not in _WHOLE or labels.shape != (count,):
         actual = f'{labels.dtype} of shape {tuple(labels.shape)}'
         expected = f'whole numbers, one for each of {count} images'

@@ -162,11 +162,15 @@ def _evenly(boxes:list, count:int) -> list:
     last = len(boxes) - 1
     return [boxes[i * last // max(1, count - 1)] for i in range(count)]
 
+_LONGEST = 100 # sides of a strip; a damaged header may announce one with a million crops
+
 def _photo_crops(file:Path, mode:str, smallest:int, per_photo:int) -> tuple[list, list[Tensor]]:
     "Boxes and crops (1, C, side, side) of one photo. Raises ValueError when it is too small."
     picture = torch.from_numpy(_picture(file, mode, None).copy())
     whole = picture.permute(2, 0, 1)[None]    # (1, C, H, W)
     height, width = whole.shape[2:]
+    if max(height, width) > _LONGEST * min(height, width):
+        raise ValueError(f'{file} is {width} wide and {height} high, which is no photo: remove it')
     boxes = _evenly(crop_boxes(height, width, smallest), per_photo)
     if not boxes:
         problem = f'{file} is {width} wide and {height} high'
