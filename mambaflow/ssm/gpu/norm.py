@@ -108,7 +108,8 @@ def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as
                  eps:float,     # added to the mean square
                  launch:Launch=Launch()
                 ) -> Tensor:    # (rows, E) in the dtype of y
-    "What `mambaflow.nets.mamba.GatedRMSNorm` computes. Raises ValueError for more than 65,535 groups."
+    """What `mambaflow.nets.mamba.GatedRMSNorm` computes. Raises ValueError for more than 65,535
+    groups."""
     _check_groups(groups)
     rows, E = y.shape
     C, out = E // groups, torch.empty_like(y)
