@@ -162,6 +162,8 @@ def _check_parameters(plan:Plan) -> Plan:
         if 'out' in own: raise ValueError(f'{name} sets out, which is given by the name of the run')
         try: runs[name] = check_values(valid, own)
         except ValueError as e: raise ValueError(f'{name}: {e}') from None
+        size = sum(len(str(value)) for value in own.values())
+        if size > _BYTES // 2: raise ValueError(f'{name}: its values are {size:,} characters long')
     return Plan(plan.notebook, runs, plan.needs)
 
 def _check_needs(plan:Plan):
@@ -456,6 +458,9 @@ def mambaflow_batch(argv:list[str]|None=None): # arguments, those of the process
         plan = read_plan(args.plan, args.only)
         results = run_plan(plan, args.out, args.limit)
     except (ValueError, OSError, FolderInUse) as e: p.error(str(e))
+    except KeyboardInterrupt:
+        print('\ninterrupted; the same command again goes on', file=sys.stderr)
+        sys.exit(130)
     missing = {name: result for name, result in results.items() if result != 'finished'}
     print(f'{len(plan.runs) - len(missing)} of {len(plan.runs)} runs are finished')
     for name, result in missing.items(): print(f'{name}: {result}')

@@ -89,7 +89,9 @@ def _guard(command:Sequence[str]):
         set_option = ctypes.CDLL(None).prctl
         set_option(1, signal.SIGTERM)         # PR_SET_PDEATHSIG: a signal when the parent is gone
         set_option(36, 1)                     # PR_SET_CHILD_SUBREAPER: orphans become its children
-    try: child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    def die_too():
+        if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    try: child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_too)
     except OSError as e: sys.exit(f'{command[0]}: {e.strerror}')
     threading.Thread(target=watch, daemon=True).start()
     code = child.wait()
@@ -177,7 +179,9 @@ def _read_parts(file:Path) -> list[dict]:
     "Results kept earlier."
     if not file.exists(): return []
     kept = read_json(file)
-    if isinstance(kept, dict) and kept.get('schema') == 2: return kept['parts']
+    of_today = isinstance(kept, dict) and kept.get('schema') == 2
+    parts = kept.get('parts') if of_today else None
+    if isinstance(parts, list) and all(isinstance(p, dict) for p in parts): return parts
     raise ValueError(f"{file} holds no measurements of schema 2: delete it, or give another folder")
 
 def _job_words(job:Mapping) -> str:

@@ -26,7 +26,7 @@ import torch
 from pandas.io.formats.style import Styler
 import mambaflow
 from ..config import (Config, FolderLock, clear_temporaries, hold_folder, read_json,
-                              repo_path, write_json)
+                              regular_file, repo_path, write_json)
 
 # %% ../../nbs/studies/01_records.ipynb #39d81610
 def sha256(data:bytes) -> str:
@@ -35,7 +35,7 @@ def sha256(data:bytes) -> str:
 
 def file_sha256(path:str|Path) -> str:
     "SHA-256 of a file, read in pieces."
-    with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
+    with open(regular_file(path), 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 # %% ../../nbs/studies/01_records.ipynb #df9f94b8
 def notebook_code(notebook:bytes # the file
@@ -347,6 +347,7 @@ def read_record(file:str|Path # a run.json
                ) -> dict:     # the record, with its folder under `folder`
     "Read one record. Raises ValueError for a damaged file, no record, or another schema."
     file = Path(file)
+    if file.is_symlink() and not file.exists(): raise ValueError(f'{file} is a link to nothing')
     record = read_json(file)
     _check_schema(file, record)
     return {**record, 'folder': str(file.parent)}
@@ -360,7 +361,8 @@ def read_records(folder:str|Path,           # with everything below it but hidde
     if not folder.is_dir():
         raise FileNotFoundError(f'no folder {folder}: expected one with run.json files below it, '
                                 'as the experiment notebooks write them')
-    files = [f for f in sorted(folder.rglob('run.json'))
+    places = [Path(place) for place, _, names in os.walk(folder) if 'run.json' in names]
+    files = [f for f in sorted(place/'run.json' for place in places)
              if not any(part.startswith('.') for part in f.relative_to(folder).parts)]
     records = [r for r in map(read_record, files) if experiment in (None, r['experiment'])]
     if records: return records
@@ -375,16 +377,12 @@ class _Shown(Styler):
         super().__init__(*args, **kwargs)
         self.format()
         for axis in (0, 1): self.format_index(axis=axis)
-        for axis in (0, 1): self.format_index_names(axis=axis)
 
     def format(self, *args, escape='html', **kwargs):
         return super().format(*args, escape=escape, **kwargs)
 
     def format_index(self, *args, escape='html', **kwargs):
         return super().format_index(*args, escape=escape, **kwargs)
-
-    def format_index_names(self, *args, escape='html', **kwargs):
-        return super().format_index_names(*args, escape=escape, **kwargs)
 
     def set_caption(self, caption):
         return super().set_caption(html.escape(caption))
@@ -395,7 +393,10 @@ class Table(pd.DataFrame):
     def _constructor(self): return Table
 
     @property
-    def style(self): return _Shown(self)
+    def style(self):
+        def escaped(names): return [html.escape(n) if isinstance(n, str) else n for n in names]
+        return _Shown(self.rename_axis(index=escaped(self.index.names),
+                                       columns=escaped(self.columns.names)))
 
 # %% ../../nbs/studies/01_records.ipynb #748a2b99
 def plain_text(text # anything, by its str
@@ -492,10 +493,10 @@ def _typed(name:str, value, parameter:Parameter):
     else: raise _wrong(name, value, words)
     return value
 
-def _check_range(name:str, value):
+def _check_range(name:str, value, kind:str|None):
     "Raise ValueError for a value of the right type that no notebook can use."
     if isinstance(value, float) and not math.isfinite(value): raise _wrong(name, value, 'finite')
-    if type(value) is int and value < 0: raise _wrong(name, value, 'at least 0')
+    if kind == 'int' and value < 0: raise _wrong(name, value, 'at least 0')
     if not isinstance(value, str): return
     if len(value) > _LONGEST: raise _wrong(name, value, f'at most {_LONGEST} characters long')
     if '\0' in value: raise _wrong(name, value, 'text without null characters')
@@ -512,7 +513,7 @@ def check_values(parameters:Mapping[str, Parameter], # of `notebook_parameters`
             raise ValueError(f'unknown parameter {_short(name)}: {hint}'
                              f"There are {', '.join(sorted(parameters))}")
         checked[name] = _typed(name, value, parameters[name])
-        if parameters[name].kind in _WORDS: _check_range(name, checked[name])
+        _check_range(name, checked[name], parameters[name].kind)
     return checked
 
 # %% ../../nbs/studies/01_records.ipynb #e6731493
