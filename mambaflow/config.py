@@ -286,8 +286,10 @@ def atomic_path(path:str|Path # where the file or folder shall be in the end
                ):             # yields the temporary Path to write to
     """Write to a temporary path beside `path`, flushed and renamed on success, removed on failure.
 
-    Raises OSError (ENOSPC), naming the file, when the disk is full."""
+    Raises OSError (ENOSPC), naming the file, when the disk is full, and ValueError where a device,
+    FIFO or socket lies, which a rename would destroy."""
     path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_dir(): regular_file(path)
     _make_folder(path.parent)
     _clear_halves(path)
     tmp = _temporary(path)

@@ -126,7 +126,7 @@ def _check_writable(path:Path): # a file that may not be there yet
 def _picture_path(out:str) -> Path:
     "The file to write, PNG without a suffix. Raises ValueError for a suffix of no picture."
     path = Path(out)
-    if not path.name: raise ValueError(f'--out {out!r}: name a picture')
+    if path.name in ('', '..'): raise ValueError(f'--out {out!r}: name a picture')
     if not path.suffix: path = path.with_suffix('.png')
     if path.suffix.lower() not in _FORMATS:
         raise ValueError(f'--out {out}: pictures are written as {", ".join(_FORMATS)}')

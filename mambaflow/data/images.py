@@ -170,10 +170,12 @@ def _damaged(name:str, file:Path, reason:str) -> ValueError:
     return ValueError(f'{name}: {file} is damaged: {reason}; {advice}')
 
 # %% ../../nbs/data/01_images.ipynb #a615e887
+_GZIP = b'\x1f\x8b'
+
 def _no_idx(start:bytes) -> str:
     "What a file is instead of IDX, judged by its first bytes."
     if not start: return 'it is empty'
-    if start[:2] == b'\x1f\x8b': return 'it is still packed: unpack it with gunzip'
+    if start[:2] == _GZIP: return 'it is still packed: unpack it with gunzip'
     if start.lstrip()[:1] == b'<': return 'it is a web page'
     return 'it does not begin as the original does'
 
@@ -199,9 +201,11 @@ def _mnist(train:bool, size:int|None) -> tuple[Tensor, Tensor, int]:
     raw, part = root/'MNIST'/'raw', 'train' if train else 't10k'
     files = [raw/f'{part}-images-idx3-ubyte', raw/f'{part}-labels-idx1-ubyte']
     if download and not all(f.exists() for f in files): _download('MNIST', root, train)
-    if absent := [f.name for f in files if not f.exists()]:
+    if absent := [f for f in files if not f.exists()]:
+        packed = absent[0].with_name(f'{absent[0].name}.gz')
+        if packed.exists(): raise _damaged('mnist', packed, _no_idx(_GZIP))
         message = _missing_data('mnist', root, download)
-        raise FileNotFoundError(f'{message} ({absent[0]} is missing)')
+        raise FileNotFoundError(f'{message} ({absent[0].name} is missing)')
     images, labels = _read_idx(files[0], (28, 28)), _read_idx(files[1], ())
     if len(images) != len(labels):
         raise _damaged('mnist', files[1], f'{len(labels)} labels for {len(images)} images')
@@ -217,14 +221,18 @@ def _download(name:str, root:Path, train:bool):
     except (RuntimeError, OSError) as e:
         raise FileNotFoundError(_missing_data(name.lower(), root, True)) from e
 
+def _batches(folder:Path) -> dict[Path, str]: # file -> MD5 of the original
+    "The files of CIFAR-10 that are there. Raises ValueError for what is no file."
+    from torchvision import datasets
+    original = datasets.CIFAR10
+    names = [*original.train_list, *original.test_list, ('batches.meta', original.meta['md5'])]
+    return {regular_file(folder/name): md5 for name, md5 in names if (folder/name).exists()}
+
 def _damaged_batch(folder:Path) -> tuple[Path, str]|None:
     "The first file of CIFAR-10 that is not the original, and why; None when there is none."
     from torchvision import datasets
-    batches = datasets.CIFAR10.train_list + datasets.CIFAR10.test_list
-    for name, md5 in [*batches, ('batches.meta', datasets.CIFAR10.meta['md5'])]:
-        file = folder/name
-        if not os.path.lexists(file): continue
-        size = regular_file(file).stat().st_size
+    for file, md5 in _batches(folder).items():
+        size = file.stat().st_size
         if not size: return file, 'it is empty'
         if not datasets.cifar.check_integrity(str(file), md5):
             return file, f'its {size:,} bytes are not those of the original (MD5 {md5})'
@@ -234,7 +242,7 @@ def _cifar10(train:bool, size:int|None) -> tuple[Tensor, Tensor, int]:
     from torchvision import datasets
     root, download = _torchvision_root('cifar10')
     folder = root/datasets.CIFAR10.base_folder
-    for file in folder.glob('*'): regular_file(file)
+    _batches(folder)                # a pipe would be waited for
     try: loaded = datasets.CIFAR10(root=str(root), train=train, download=download)
     except (RuntimeError, OSError) as e:
         if damaged := _damaged_batch(folder): raise _damaged('cifar10', *damaged) from e
@@ -245,26 +253,33 @@ def _cifar10(train:bool, size:int|None) -> tuple[Tensor, Tensor, int]:
     return resize(images, size or images.shape[-1]), labels, 10
 
 # %% ../../nbs/data/01_images.ipynb #05e2909f
-_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp', '.tif', '.tiff', '.pgm', '.ppm')
+_SUFFIXES = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.bmp', '.gif', '.webp', '.tif', '.tiff',
+             '.pgm', '.ppm', '.pbm', '.pnm')
+_OTHER_SUFFIXES = ('.heic', '.heif', '.avif', '.jxl', '.jp2', '.dng', '.nef', '.cr2', '.cr3', '.arw')
 _LEFTOVERS = ('__MACOSX', '@eaDir', '$RECYCLE.BIN', 'System Volume Information', 'lost+found')
 
 def _is_hidden(name:str) -> bool: return name.startswith('.') or name in _LEFTOVERS
 
 def _visible_files(folder:Path, above:tuple[Path, ...]=()) -> Iterator[Path]:
-    "Everything with a picture's suffix below a folder; a link back to a folder above is left out."
+    "Everything with a suffix of pictures below a folder; a link back to a folder above is left out."
     place = folder.resolve()
     if place in above: return
     try: entries = [p for p in folder.iterdir() if not _is_hidden(p.name)]
     except OSError as e: raise ValueError(f'{folder} cannot be listed: {e.strerror}') from e
     for p in entries:
-        if p.suffix.lower() in _SUFFIXES: yield p
+        if p.suffix.lower() in _SUFFIXES + _OTHER_SUFFIXES: yield p
         elif p.is_dir(): yield from _visible_files(p, (*above, place))
 
 def _folder_files(path:Path) -> list[Path]:
     "The pictures below `path`, sorted. Raises FileNotFoundError when there are none."
     if not path.exists(): raise FileNotFoundError(f'folder:{path}: there is no such folder')
     if not path.is_dir(): raise ValueError(f'folder:{path} is a file: name the folder it is in')
-    files = sorted(_visible_files(path))
+    found = sorted(_visible_files(path))
+    files = [f for f in found if f.suffix.lower() in _SUFFIXES]
+    if left_out := len(found) - len(files):
+        example = next(f for f in found if f.suffix.lower() in _OTHER_SUFFIXES)
+        warnings.warn(f'folder:{path}: {left_out} of {len(found)} pictures are left out, {example} '
+                      'is one: convert them to PNG or JPEG')
     if not files:
         suffixes = ', '.join(sorted(_SUFFIXES))
         raise FileNotFoundError(f'folder:{path}: no pictures in it; looked for {suffixes}')
@@ -508,6 +523,7 @@ def load_images(source:str,         # 'digits', 'mnist', 'cifar10', 'folder:PATH
     if limit < 0: raise ValueError(f'limit must not be negative, got {limit}')
     with warnings.catch_warnings():
         warnings.simplefilter('ignore') # torchvision warns of read-only numpy arrays, harmlessly
+        warnings.filterwarnings('always', 'folder:')
         images, labels, classes = loaders[kind](train, size)
     if limit:
         images = images[:limit]

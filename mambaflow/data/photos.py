@@ -134,6 +134,7 @@ class Photos:
 
     def some(self, count:int) -> 'Photos':
         "At most so many crops, evenly distributed over all."
+        if count < 1: raise ValueError(f'count must be at least 1, got {count}')
         last = len(self) - 1
         index = torch.linspace(0, last, min(count, len(self))).long()
         images = {scale: x[index] for scale, x in self.images.items()}

@@ -184,6 +184,15 @@ FORWARD = Launch(rows=52, channels=128)
 BACKWARD = Launch(rows=49, channels=64)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #8bfd1869
+def _channel_blocks(E:int, launch:Launch) -> int:
+    "Programs for the channels of a row. Raises ValueError if a GPU cannot launch so many."
+    blocks = triton.cdiv(E, launch.channels)
+    if blocks > 65535:
+        raise ValueError(f'the convolution has {E} channels and its kernel takes at most '
+                         f'{65535 * launch.channels}: convolve parts of them')
+    return blocks
+
+# %% ../../../nbs/ssm/gpu/05_conv.ipynb #51610d36
 def _convolve_sequences(x:Tensor,      # (B, L, E), channels side by side
                         weight:Tensor, # (E, 1, K) float32
                         bias:Tensor,   # (E,) float32
@@ -194,7 +203,7 @@ def _convolve_sequences(x:Tensor,      # (B, L, E), channels side by side
     b, L, E = x.shape
     y = x.new_empty(x.shape)
     segments = triton.cdiv(L, launch.rows)
-    _forward_kernel[b * segments, triton.cdiv(E, launch.channels)](
+    _forward_kernel[b * segments, _channel_blocks(E, launch)](
         x, weight, bias, y,
         *x.stride()[:2],
         L, E, segments, launch.rows,
@@ -211,7 +220,7 @@ def _conv_output(x, weight, bias, reverse):
     "Empty result of the forward pass."
     return x.new_empty(x.shape)
 
-# %% ../../../nbs/ssm/gpu/05_conv.ipynb #51610d36
+# %% ../../../nbs/ssm/gpu/05_conv.ipynb #de304536
 def conv_gradients(dy:Tensor,     # (B, L, E), the gradient of the output
                    x:Tensor,      # (B, L, E), channels side by side
                    weight:Tensor, # (E, 1, K) float32
@@ -225,7 +234,7 @@ def conv_gradients(dy:Tensor,     # (B, L, E), the gradient of the output
     if dy.stride(2) != 1: dy = dy.contiguous()
     segments = triton.cdiv(L, launch.rows)
     sums = torch.empty(b * segments, 5, E, dtype=torch.float32, device=x.device)
-    _backward_kernel[b * segments, triton.cdiv(E, launch.channels)](
+    _backward_kernel[b * segments, _channel_blocks(E, launch)](
         x, dy, weight, bias,
         dx, sums,
         *x.stride()[:2],

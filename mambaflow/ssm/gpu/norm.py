@@ -95,6 +95,12 @@ class Launch(NamedTuple):
     programs:int = 4224         # of the backward pass, at most: 32 per multiprocessor of an H200
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #830960d5
+def _check_groups(groups:int) -> None:
+    "Raises ValueError if a GPU cannot launch so many."
+    if groups > 65535:
+        raise ValueError(f'the norm has {groups} groups and its kernel takes at most 65535')
+
+# %% ../../../nbs/ssm/gpu/06_norm.ipynb #50567f5c
 def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as in all of these
                  z:Tensor,      # (rows, E)
                  weight:Tensor, # (E,) float32
@@ -102,7 +108,8 @@ def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as
                  eps:float,     # added to the mean square
                  launch:Launch=Launch()
                 ) -> Tensor:    # (rows, E) in the dtype of y
-    "What `mambaflow.nets.mamba.GatedRMSNorm` computes."
+    "What `mambaflow.nets.mamba.GatedRMSNorm` computes. Raises ValueError for more than 65,535 groups."
+    _check_groups(groups)
     rows, E = y.shape
     C, out = E // groups, torch.empty_like(y)
     grid = triton.cdiv(rows, launch.rows), groups
@@ -113,7 +120,7 @@ def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as
         R=launch.rows, BC=triton.next_power_of_2(C), num_warps=launch.num_warps)
     return out
 
-# %% ../../../nbs/ssm/gpu/06_norm.ipynb #50567f5c
+# %% ../../../nbs/ssm/gpu/06_norm.ipynb #2d9518f4
 def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
                    y:Tensor,      # (rows, E)
                    z:Tensor,      # (rows, E)
@@ -125,6 +132,7 @@ def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
                    launch:Launch=Launch()
                   ) -> Tensor:    # (E,) the gradient of the weight
     "Gradients of `norm_forward`."
+    _check_groups(groups)
     rows, E = y.shape
     if do.stride(1) != 1: do = do.contiguous()
     C, R = E // groups, launch.backward_rows

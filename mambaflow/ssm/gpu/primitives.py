@@ -117,6 +117,40 @@ def _step(raw, tm, SOFTPLUS: tl.constexpr):
     if SOFTPLUS: raw = _softplus(raw)
     return tl.where(tm[None, :], raw, 0.)
 
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #07aada48
+def _apart(*xs:torch.Tensor, # three rows each along the axis
+           axis:int=1,
+           distance:int=2**30
+          ) -> list[torch.Tensor]:
+    "For tests: copies whose rows lie so many numbers apart in one piece of memory."
+    size = sum(x.numel() for x in xs)
+    memory = xs[0].new_empty(2 * distance + size)
+    first, copies = 0, []
+    for x in xs:
+        row = x.select(axis, 0)
+        strides = list(row.contiguous().stride())
+        strides.insert(axis, distance)
+        copies.append(memory.as_strided(x.shape, strides, first).copy_(x))
+        first += row.numel()
+    return copies
+
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #b2aca39e
+def _apart(*xs:torch.Tensor, # three rows each along the axis
+           axis:int=1,
+           distance:int=2**30
+          ) -> list[torch.Tensor]:
+    "For tests: copies whose rows lie so many numbers apart in one piece of memory."
+    size = sum(x.numel() for x in xs)
+    memory = xs[0].new_empty(2 * distance + size)
+    first, copies = 0, []
+    for x in xs:
+        row = x.select(axis, 0)
+        strides = list(row.contiguous().stride())
+        strides.insert(axis, distance)
+        copies.append(memory.as_strided(x.shape, strides, first).copy_(x))
+        first += row.numel()
+    return copies
+
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #a8147bdd
 @triton.jit
 def _pick(x, here, axis: tl.constexpr = 2):
