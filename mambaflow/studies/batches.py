@@ -192,8 +192,8 @@ def _plan(file:Path) -> Plan:
                          'expected notebook, base, common and runs')
     if not plan.get('notebook') or not plan.get('runs'):
         raise ValueError(f'{file}: needs a notebook and at least one run')
-    base = _read_yaml(file.parent/_text(plan, 'base')) if 'base' in plan else {}
     try:
+        base = _read_yaml(file.parent/_text(plan, 'base')) if 'base' in plan else {}
         notebook = file.parent/_text(plan, 'notebook')
         common = base | _mapping(plan.get('common'), 'common')
         runs = _mapping(plan['runs'], 'runs')

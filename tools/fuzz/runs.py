@@ -245,7 +245,8 @@ def config_altered(rng, out, root):
     elif way == 'no file': way = replaced(rng, file)
     elif way == 'null': file.write_text(rng.choice(('null', '[]', '3', '"text"', '{}')))
     else: way = _other_value(rng, file)
-    return f'config.json: {way}', ['config.json', f'{out} holds another run']
+    targets = ['/dev/null', '/dev/zero']                 # of a link: the file that is meant
+    return f'config.json: {way}', ['config.json', f'{out} holds another run', *targets]
 
 
 def _other_value(rng, file):
