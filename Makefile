@@ -2,7 +2,9 @@
 # make fields  train a small V2 on photos on a CPU, and compare it with classical interpolation at several scales
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
-# make lab    open JupyterLab on the stepper
+# make fuzz   attack it with damaged and harmful files for five minutes (SEED=7 MINUTES=5: others, or for longer)
+# make test-kill   kill runs, fill disks, take the power away, start two at once (FULL=1: more of each)
+# make lab    open JupyterLab on the stepper, a copy of it in runs/
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
 # make test-docs   show that it does
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
@@ -23,7 +25,7 @@ TRAIN   = $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$(1)/train_backbone.
           -f $(NBS)/plans/demo.yaml -p backbone $(1) -p out $(DEMO)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields test test-browser test-docs lab docs stepper slim readme
+.PHONY: demo fields test test-browser test-docs test-kill fuzz lab docs stepper slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -64,7 +66,7 @@ fields: $(READY)
 	@echo "Read it: $(FIELDS)/multiscale/every_scale.html in a browser, or the notebook beside it with 'make lab'"
 
 # two threads on busy cores wait for each other and can be many times slower
-demo fields test test-browser docs test-docs stepper: export OMP_NUM_THREADS = 1
+demo fields test test-browser docs test-docs test-kill fuzz stepper: export OMP_NUM_THREADS = 1
 test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
@@ -75,10 +77,20 @@ test-browser: $(READY)
 	python -m pip install --quiet 'playwright>=1.50' pytest
 	python -m pytest -q tests/browser
 
+SEED ?= 0
+MINUTES ?= 5
+fuzz: $(READY)
+	@python tools/fuzz --seed $(SEED) --minutes $(MINUTES)
+
+test-kill: $(READY)
+	@python tests/kill/test_kill.py $(if $(FULL),--full)
+
+# a copy in runs/ is opened: JupyterLab saves by itself, and the notebook of the checkout stays as it is.
 # the stepper's threads sleep while they wait, so that a busy browser does not stop them
 lab: export OMP_WAIT_POLICY = passive
 lab: $(READY)
-	jupyter lab $$([ "$$(id -u)" = 0 ] && echo --allow-root) --notebook-dir . $(NBS)/play.ipynb
+	@mkdir -p runs && { [ runs/play.ipynb -nt $(NBS)/play.ipynb ] || cp $(NBS)/play.ipynb runs; }
+	jupyter lab $$([ "$$(id -u)" = 0 ] && echo --allow-root) --notebook-dir . runs/play.ipynb
 
 $(VENV)/.docs: $(READY)
 	python -m pip install --quiet --editable '.[dev,docs]'

@@ -286,8 +286,10 @@ def atomic_path(path:str|Path # where the file or folder shall be in the end
                ):             # yields the temporary Path to write to
     """Write to a temporary path beside `path`, flushed and renamed on success, removed on failure.
 
-    Raises OSError (ENOSPC), naming the file, when the disk is full."""
+    Raises OSError (ENOSPC), naming the file, when the disk is full, and ValueError where a device,
+    FIFO or socket lies, which a rename would destroy."""
     path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_dir(): regular_file(path)
     _make_folder(path.parent)
     _clear_halves(path)
     tmp = _temporary(path)
@@ -373,10 +375,11 @@ os.register_at_fork(after_in_child=_forget_held)
 def _owner(descriptor:int # of the open lock file
           ) -> str:
     "Who holds a folder, in words."
-    try: who = json.loads(os.pread(descriptor, 4096, 0))
-    except ValueError: return 'another process'
-    return (f'process {who["pid"]} on {who["host"]}, since {who["since"]}, '
-            f'started as: {who["command"]}')
+    try:
+        who = json.loads(os.pread(descriptor, 4096, 0))
+        return (f'process {who["pid"]} on {who["host"]}, since {who["since"]}, '
+                f'started as: {who["command"]}')
+    except (ValueError, KeyError, TypeError): return 'another process'   # it has yet to sign
 
 def _sign(descriptor:int): # of the lock file, just locked
     "Write down who holds a folder."

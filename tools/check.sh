@@ -17,8 +17,8 @@ diff -r --exclude=__pycache__ "$here/mambaflow" mambaflow ||
     fail "mambaflow/ differs from the notebooks (< as it is, > as exported): run nbdev_export and commit"
 
 if grep -l 'jupyter.widget-' -r nbs --include='*.ipynb' --exclude-dir=.ipynb_checkpoints; then
-    fail "these notebooks hold a saved widget, a dead picture: execute them with
-    --ExecutePreprocessor.store_widget_state=False"
+    fail "these notebooks hold a saved widget, a dead picture. Saved by JupyterLab while it was open? Take
+    the committed one back: git checkout NOTEBOOK. Executed on purpose? Add --ExecutePreprocessor.store_widget_state=False"
 fi
 nbdev_clean
 diff -rq --exclude=.ipynb_checkpoints "$here/nbs" nbs ||

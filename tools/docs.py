@@ -1,7 +1,6 @@
 """Build the site in _docs/: tools/pages.py turns each notebook into a page, Sphinx does the rest,
 tools/check_site.py reads the result. Fails on the output of an error, a missing picture or file, a
 page without a title, a public symbol without docstring or entry, a warning of Sphinx, a broken link."""
-import json
 import re
 import shutil
 import sys
@@ -10,6 +9,8 @@ import nbformat
 import yaml
 from nbformat.v4 import new_markdown_cell
 from sphinx.cmd.build import main as sphinx
+from mambaflow.config import read_json
+from mambaflow.studies.records import plain_text
 from check_site import check_site
 from pages import NBS, OUTPUTS, PAGES, ROOT, notebook, problems, register
 
@@ -69,18 +70,18 @@ def tree(folder, source):
 def run_words(folder):
     "A run's record in a line: data, device, date, loss; nothing without a record."
     if not (folder/'run.json').is_file(): return ''
-    r = json.loads((folder/'run.json').read_text(encoding='utf8'))
+    r = read_json(folder/'run.json')
     loss = r.get('metrics', {}).get('final_loss')
     words = [r['data'].get('name'), r['provenance']['device'], r['provenance']['written'][:10]]
     if loss: words.append(f'final loss {loss:.3f}')
-    return ', '.join(filter(None, words))
+    return plain_text(', '.join(filter(None, words)))
 
 def report(file):
     """Write the page of an executed notebook. Returns the file of the page, its name in lists (a run's
     folder, where there is one) and words about it."""
     where = file.parent.relative_to(OUTPUTS)
     page = '-'.join([*where.parts[1:], file.name])
-    run = ': ' + '/'.join(where.parts[1:]) if len(where.parts) > 1 else ''
+    run = ': ' + plain_text('/'.join(where.parts[1:])) if len(where.parts) > 1 else ''
     title, purpose = notebook(file, PAGES/'reports'/where.parts[0]/page, run)
     return page, (title, run_words(file.parent) or purpose)
 

@@ -7,17 +7,19 @@ __all__ = ['mambaflow_multiscale']
 
 # %% ../../nbs/app/04_multiscale.ipynb #5149379e
 import argparse
+import math
 from pathlib import Path
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
-from ..config import atomic_path, write_json
+from .sample import _EXPECTED, _check_finite, _check_range, _check_writable
+from ..config import atomic_path, choose, write_json
 from ..data.photos import Photos, load_photos
 from ..fields.model import FieldConfig
 from ..fields.reconstruct import (Estimate, at_scales, comparison, estimate_label,
                                           scale_figure)
 from ..flow.samplers import SAMPLERS
-from ..training.checkpoints import CheckpointError, load_model, read_config
+from ..training.checkpoints import _check_device, load_model, read_config
 
 # %% ../../nbs/app/04_multiscale.ipynb #ef042bfc
 def _multiscale_parser() -> argparse.ArgumentParser:
@@ -32,7 +34,7 @@ def _multiscale_parser() -> argparse.ArgumentParser:
     add('--steps', type=int, default=50, help='of the sampler (default: 50)')
     add('--sampler', default='heun', help='one of ' + ', '.join(SAMPLERS))
     add('--samples', type=int, default=8, help='averaged for the mean (default: 8)')
-    add('--count', type=int, default=16, help='photos (default: 16)')
+    add('--count', type=int, help="photos (default: all of a folder, 16 of 'photos')")
     add('--photos', default='photos', help="'photos', which come with scikit-image, or folder:PATH")
     add('--split', choices=['all', 'train', 'test'],
         help="part of the photos (default: all of a folder, test of 'photos')")
@@ -43,10 +45,31 @@ def _multiscale_parser() -> argparse.ArgumentParser:
 def _load_field_model(checkpoint:str, device:str) -> nn.Module:
     "Raises ValueError, naming what the file holds, unless it is a field model."
     config = read_config(checkpoint)[0]
-    if isinstance(config, FieldConfig): return load_model(checkpoint, device)
+    if isinstance(config, FieldConfig):
+        model = load_model(checkpoint, device)
+        _check_finite(model, checkpoint)
+        return model
     kind = getattr(config, 'kind', type(config).__name__)
     raise ValueError(f'{checkpoint} holds a model of another kind, {kind}: expected a field model, '
                      'train one with nbs/experiments/fields/train_field.ipynb')
+
+# %% ../../nbs/app/04_multiscale.ipynb #12aab677
+def _check_arguments(args:argparse.Namespace):
+    "Raise ValueError for what can be refused without weights or photos."
+    for size in args.scales: _check_range('--scales', size, 1, 4096)
+    _check_range('--steps', args.steps, 1, 10_000)
+    _check_range('--samples', args.samples, 2, 1000)    # for their standard deviation
+    if args.count is not None: _check_range('--count', args.count, 1, 1_000_000)
+    choose('sampler', args.sampler, SAMPLERS)
+    _check_writable(Path(args.out)/'scores.json')
+    _check_device(args.device)
+
+def _check_scores(rows:list[dict]):
+    "Raise ValueError for scores that are not numbers: there is nothing to write then."
+    for r in rows:
+        if not all(math.isfinite(r[name]) for name in ('psnr', 'ssim')):
+            raise ValueError(f'{estimate_label(r)} at {r["size"]} pixels is not finite, so nothing '
+                             'was written: try other weights or more steps')
 
 # %% ../../nbs/app/04_multiscale.ipynb #acdc9eb0
 def _write_scores(args:argparse.Namespace, photos:Photos, rows:list[dict],
@@ -80,10 +103,14 @@ def mambaflow_multiscale(argv:list[str]|None=None): # arguments, those of the pr
     split = args.split or ('test' if args.photos == 'photos' else 'all')
     sizes = tuple(args.scales)
     try:
+        _check_arguments(args)
         model = _load_field_model(args.checkpoint, args.device)
-        photos = load_photos(args.photos, split, tuple(sorted({32, *sizes}))).some(args.count)
+        photos = load_photos(args.photos, split, tuple(sorted({32, *sizes})))
+        photos = photos.some(args.count or (16 if args.photos == 'photos' else len(photos)))
         rows, estimates = at_scales(model, photos, sizes, samples=args.samples, steps=args.steps,
                                     sampler=args.sampler, device=args.device)
-    except (CheckpointError, ValueError, OSError, ImportError) as e: p.error(str(e))
-    _write_scores(args, photos, rows, estimates)
+        _check_scores(rows)
+        _write_scores(args, photos, rows, estimates)
+    except _EXPECTED as e: p.error(str(e) or type(e).__name__)
+    print(f'{len(photos)} photos of {args.photos}, split {split}')
     _print_scores(rows, sizes[0])

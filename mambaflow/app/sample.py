@@ -7,33 +7,35 @@ __all__ = ['config_from_json', 'nearby_config', 'fit_protocol', 'open_model', 'm
 
 # %% ../../nbs/app/01_sample.ipynb #c6d4eb12
 import argparse
-import json
+import os
 from pathlib import Path
 import torch
 import torch.nn as nn
 from PIL import Image
 from torch import Tensor
 from .. import __version__
-from ..config import Config, atomic_path, from_dict
+from ..config import Config, atomic_path, choose, from_dict, read_json
 from ..data.images import image_grid, to_uint8
 from ..flow.path import guided
 from ..flow.samplers import SAMPLERS, sample
 from ..nets.backbones import KINDS, BackboneConfig
-from ..training.checkpoints import (CheckpointError, load_into, load_model, load_weights,
-                                            read_config)
+from ..training.checkpoints import (CheckpointError, _check_device, _NoConfig, load_into,
+                                            load_model, load_weights, read_config)
 
 # %% ../../nbs/app/01_sample.ipynb #0fb39e93
+_LARGEST_JSON = 20_000_000    # bytes; records have some thousands
+
 def config_from_json(path:Path # a config.json or run.json of this package
                     ) -> Config: # of the model
     "The model's configuration in a run's JSON file. Raises ValueError when there is none."
-    try: stored = json.loads(path.read_text(encoding='utf8'))
-    except ValueError as e: raise ValueError(f'{path}: not a JSON file: {e}') from None
+    stored = read_json(path, limit=_LARGEST_JSON)
     for key in ('config', 'model'):                # run.json has config.model, config.json has model
         if isinstance(stored, dict): stored = stored.get(key, stored)
     if not isinstance(stored, dict):
         raise ValueError(f'{path}: no configuration in it, but a {type(stored).__name__}')
     try: return from_dict(stored)
-    except ValueError as e: raise ValueError(f'{path}: {e}') from None
+    except (ValueError, TypeError, RecursionError) as e:
+        raise ValueError(f'{path}: no configuration of this package in it: {e!s:.400}') from None
 
 # %% ../../nbs/app/01_sample.ipynb #e220d4ed
 def nearby_config(checkpoint:Path) -> Path|None:
@@ -57,14 +59,19 @@ def fit_protocol(weights:dict # bare state dict
 
 # %% ../../nbs/app/01_sample.ipynb #66ba05ab
 def _own_config(path:Path) -> Config|None: # None for a file of another program
-    "The configuration in the checkpoint itself."
+    "The configuration in the checkpoint itself. Raises CheckpointError when it cannot be used."
     try: return read_config(path)[0]
-    except CheckpointError: return None
+    except _NoConfig: return None
 
 def _config_beside(path:Path, given:str|Path|None) -> Config|None:
-    "The configuration in the JSON file that was given, or lies nearby."
+    "The configuration in the JSON file that was given, or lies nearby. Raises CheckpointError."
     source = Path(given) if given else nearby_config(path)
-    return config_from_json(source) if source else None
+    if source is None: return None
+    try: return config_from_json(source)
+    except (ValueError, OSError) as e:
+        advice = '' if given else ': move it away, or pass --config with another'
+        raise CheckpointError(f'{path}: its configuration is looked for in {source}. '
+                              f'{e}{advice}') from None
 
 # %% ../../nbs/app/01_sample.ipynb #79e2b599
 def open_model(checkpoint:str|Path,        # any file that `load_weights` reads
@@ -74,9 +81,13 @@ def open_model(checkpoint:str|Path,        # any file that `load_weights` reads
     "Rebuild a model from the first configuration of the list above. Raises CheckpointError."
     path = Path(checkpoint)
     if config is None and _own_config(path) is not None: return load_model(path, device)
-    weights = load_weights(path)                   # raises when the file itself is bad
     found = _config_beside(path, config)
-    model = fit_protocol(weights) if found is None else load_into(found.build(), weights)
+    if found is not None: return load_model(path, device, found)
+    _check_device(device)
+    try: model = fit_protocol(load_weights(path))
+    except CheckpointError as e:
+        named = '' if str(path) in str(e) else f'{path}: '
+        raise CheckpointError(f'{named}{e}') from None
     return model.to(device).eval()
 
 # %% ../../nbs/app/01_sample.ipynb #a4231c21
@@ -104,14 +115,40 @@ def _parser() -> argparse.ArgumentParser:
 # %% ../../nbs/app/01_sample.ipynb #831cc3fc
 _FORMATS = ('.png', '.pdf', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp')
 
+def _check_writable(path:Path): # a file that may not be there yet
+    "Raise ValueError when `path` is no file, or lies in a folder that cannot be made."
+    if path.exists() and not path.is_file():
+        raise ValueError(f'--out {path}: is there and is no ordinary file, choose another name')
+    folder = next(p for p in path.absolute().parents if p.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f'--out {path}: nothing can be written into {folder}')
+
 def _picture_path(out:str) -> Path:
     "The file to write, PNG without a suffix. Raises ValueError for a suffix of no picture."
     path = Path(out)
-    if not path.suffix: return path.with_suffix('.png')
-    if path.suffix.lower() in _FORMATS: return path
-    raise ValueError(f'--out {out}: pictures are written as {", ".join(_FORMATS)}')
+    if path.name in ('', '..'): raise ValueError(f'--out {out!r}: name a picture')
+    if not path.suffix: path = path.with_suffix('.png')
+    if path.suffix.lower() not in _FORMATS:
+        raise ValueError(f'--out {out}: pictures are written as {", ".join(_FORMATS)}')
+    _check_writable(path)
+    return path
 
 # %% ../../nbs/app/01_sample.ipynb #2b0975ce
+def _check_range(option:str, value:float, low:float, high:float):
+    "Raise ValueError for a number that is out of range. NaN is in none."
+    if value < low: raise ValueError(f'{option} must be at least {low}, got {value}')
+    if not value <= high: raise ValueError(f'{option} must be at most {high}, got {value}')
+
+def _check_finite(model:nn.Module, name:str): # of its file, for the message
+    "Raise CheckpointError for weights that are not finite: they compute nothing of use."
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    broken = [k for k, v in tensors if v.is_floating_point() and v.isnan().any()]
+    broken += [k for k, p in model.named_parameters() if p.isinf().any()]
+    if not broken: return
+    raise CheckpointError(f'{name}: its weights are not finite, {broken[0]} for one: '
+                          'the training diverged. Use an earlier checkpoint')
+
+# %% ../../nbs/app/01_sample.ipynb #dbec908f
 _OTHER_MODELS = {
     'FieldConfig': 'a field model: it needs observations, see mambaflow_multiscale',
     'JudgeConfig': 'a judge: it recognises pictures and draws none'}
@@ -126,7 +163,7 @@ def _require_backbone(checkpoint:str, config:str|None=None):
     name = type(found).__name__
     kind = _OTHER_MODELS.get(name, 'another kind of model')
     raise CheckpointError(f'{path}: holds {kind} (its configuration is a {name}). '
-                          'mambaflow_sample draws from backbones for pictures (BackboneConfig)')
+                          'Samples are drawn from backbones for pictures (BackboneConfig)')
 
 # %% ../../nbs/app/01_sample.ipynb #7cef3c17
 def _label_condition(model:nn.Module, args:argparse.Namespace) -> dict[str, Tensor]:
@@ -149,26 +186,39 @@ def _write_picture(path:Path, samples:Tensor): # (N, C, S, S) in [-1, 1]
 def _draw(args:argparse.Namespace # see `_parser`
          ) -> Path:               # the picture
     "Sample and write the picture."
-    if args.count < 1: raise ValueError(f'--count must be at least 1, got {args.count}')
+    _check_range('--count', args.count, 1, 10_000)
+    _check_range('--steps', args.steps, 1, 10_000)
+    _check_range('--seed', args.seed, 0, 2**63 - 1)
+    _check_range('--guidance', args.guidance, -1000, 1000)
+    choose('sampler', args.sampler, SAMPLERS)
     out = _picture_path(args.out)
+    _check_device(args.device)
     _require_backbone(args.checkpoint, args.config)
     model = open_model(args.checkpoint, args.config, args.device)
+    _check_finite(model, args.checkpoint)
     c = model.config
     condition = _label_condition(model, args)
     velocity = guided(model, args.guidance) if condition else model
     shape = (args.count, c.channels, c.image_size, c.image_size)
     result = sample(velocity, shape, args.steps, args.sampler, args.seed, args.device, **condition)
+    broken = (~result.final.isfinite()).flatten(1).any(1).sum().item()
+    if broken:
+        raise ValueError(f'{broken} of {args.count} samples are not finite, so {out} was not '
+                         'written: try other weights, more steps or less guidance')
     _write_picture(out, result.final)
     print(f'{out}: {args.count} samples of {c.kind}, '
           f'{args.steps} {args.sampler} steps, seed {args.seed}')
     return out
 
 # %% ../../nbs/app/01_sample.ipynb #7ff44876
+# what bad input ends in; RuntimeError: what torch raises, of memory for one
+_EXPECTED = (ValueError, OSError, RuntimeError, ImportError, MemoryError, ArithmeticError,
+             AssertionError)
+
 def mambaflow_sample(argv:list[str]|None=None # arguments, those of the process when None
                     ):
     "Console script. Bad input ends with one readable message and exit status 2."
     parser = _parser()
     args = parser.parse_args(argv)
     try: _draw(args)
-    except (ValueError, OSError, RuntimeError) as e: # RuntimeError: what torch raises for a device
-        parser.error(str(e))
+    except _EXPECTED as e: parser.error(str(e) or type(e).__name__)

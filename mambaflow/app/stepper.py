@@ -10,6 +10,7 @@ __all__ = ['Request', 'ExactFlow', 'open_models', 'picture_shape', 'Cancelled', 
 # %% ../../nbs/app/03_stepper.ipynb #26bd2277
 import argparse
 import io
+import math
 import threading
 import time
 from collections import Counter
@@ -29,12 +30,14 @@ from torch import Tensor
 from tqdm import tqdm
 from .page import (DisplayTrajectory, figure, magnify, png, read_asset, save_page,
                                 strip)
-from .sample import open_model
+from .sample import (_EXPECTED, _check_finite, _check_range, _check_writable,
+                                  _require_backbone, open_model)
+from ..config import choose
 from ..data.images import to_float, to_uint8
 from ..flow.path import guided, x1_to_velocity
 from ..flow.samplers import SAMPLERS, Trajectory, make_noise, sample
 from ..nets.backbones import KINDS
-from ..studies.judge import judge_readings, recognised
+from ..studies.judge import JudgeConfig, judge_readings, recognised
 from ..studies.records import colour
 from ..training.checkpoints import CheckpointError, read_config
 
@@ -52,6 +55,23 @@ class Request:
         parts = [f'seed {self.seed}']
         if self.label is not None: parts += [f'digit {self.label}', f'guidance {self.guidance:g}']
         return ', '.join([*parts, self.sampler, f'{self.steps} steps'])
+
+# %% ../../nbs/app/03_stepper.ipynb #dcc1ca3e
+_SEEDS, _MOST_STEPS, _MOST_GUIDANCE = 2**53, 1000, 100
+
+def _require_whole(name:str, value):
+    "Raise ValueError unless a value is a whole number."
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f'{name} must be a whole number, got {value!r}')
+
+def _check_request(request:Request):
+    "Raise ValueError for a request that cannot be shown, before anything is computed."
+    for name in ('seed', 'steps'): _require_whole(name, getattr(request, name))
+    if request.label is not None: _require_whole('label', request.label)
+    _check_range('seed', request.seed, 0, _SEEDS - 1)
+    _check_range('steps', request.steps, 1, _MOST_STEPS)
+    _check_range('guidance', request.guidance, -_MOST_GUIDANCE, _MOST_GUIDANCE)
+    choose('sampler', request.sampler, SAMPLERS)
 
 # %% ../../nbs/app/03_stepper.ipynb #34c70b0e
 class ExactFlow(nn.Module):
@@ -91,7 +111,11 @@ _Model = nn.Module|Callable|str|Path # a module, a function (x_t, t, **condition
 
 def _open(model:_Model) -> Callable:
     "A model from its file, a module in eval mode, or the function itself."
-    if isinstance(model, (str, Path)): return open_model(model)
+    if isinstance(model, (str, Path)):
+        _require_backbone(model)
+        opened = open_model(model)
+        _check_finite(opened, model)
+        return opened
     return model.eval() if isinstance(model, nn.Module) else model
 
 def open_models(models:Mapping[str, _Model]          # name -> model, or its file
@@ -104,7 +128,7 @@ def open_models(models:Mapping[str, _Model]          # name -> model, or its fil
     opened, problems = dict.fromkeys(models), {}
     for name, model in models.items():
         try: opened[name] = _open(model)
-        except (CheckpointError, ValueError, OSError, RuntimeError) as e: problems[name] = str(e)
+        except _EXPECTED as e: problems[name] = str(e) or type(e).__name__
     return opened, problems
 
 # %% ../../nbs/app/03_stepper.ipynb #088eaa7f
@@ -212,6 +236,8 @@ def run_model(model:Callable,                                # (x_t, t, **condit
         return velocity(x_t, t)
     noise = make_noise((1, *scene.shape), request.seed, device)
     trajectory, ms = _timed_sample(cancellable, noise, request)
+    if not trajectory.states.isfinite().all():
+        raise ValueError('its states are not finite: show other weights, more steps or less guidance')
     pictures = scene.show(trajectory.states[:, 0].cpu())
     reading = scene.reading(pictures[-1:], request.label)
     return DisplayTrajectory(pictures, trajectory.times, ms, trajectory.calls, reading)
@@ -318,7 +344,7 @@ def _noise_controls(first:Request) -> dict[str, W.DOMWidget]:
     "The seed, the button beside it, and the button over the picture of the noise."
     narrow = dict(description_width='34px')
     return dict(
-        seed=W.BoundedIntText(first.seed, min=0, max=2**31 - 1, description='seed', style=narrow,
+        seed=W.BoundedIntText(first.seed, min=0, max=_SEEDS - 1, description='seed', style=narrow,
                               layout=dict(width='135px')),
         reseed=W.Button(description='re-seed', tooltip='other noise', layout=dict(width='90px')),
         over=W.Button(tooltip='other noise',
@@ -328,13 +354,16 @@ def _label_controls(classes:int, first:Request) -> dict[str, W.DOMWidget]:
     "Digit and guidance, disabled without classes. The value -1 stands for any digit."
     digits = [('any', -1), *((str(i), i) for i in range(classes or 10))]
     label = -1 if first.label is None else first.label
+    if label not in dict(digits).values():
+        raise ValueError(f'label {label}: choose one of 0 to {len(digits) - 2}, or None')
+    lowest, highest = min(0, math.floor(first.guidance)), max(6, math.ceil(first.guidance))
     return dict(
         label=W.ToggleButtons(options=digits, value=label, disabled=not classes,
                               layout=dict(width='256px')),
-        guidance=W.FloatSlider(first.guidance, min=0, max=6, step=.5, description='guidance',
-                               continuous_update=False, disabled=not classes,
-                               style=dict(description_width='62px'),
-                               layout=dict(width='240px'), readout_format='.1f'))
+        guidance=W.FloatSlider(first.guidance, min=lowest, max=highest, step=.5,
+                               description='guidance', continuous_update=False,
+                               disabled=not classes, style=dict(description_width='62px'),
+                               layout=dict(width='240px'), readout_format='.3g'))
 
 def _step_controls(first:Request) -> dict[str, W.DOMWidget]:
     "The step, as a slider and as a film; sampler and number of steps."
@@ -346,7 +375,7 @@ def _step_controls(first:Request) -> dict[str, W.DOMWidget]:
                     layout=dict(width='130px')),
         sampler=W.Dropdown(options=list(SAMPLERS), value=first.sampler, description='sampler',
                            style=wider, layout=dict(width='190px')),
-        steps=W.BoundedIntText(first.steps, min=1, max=200, description='steps', style=wider,
+        steps=W.BoundedIntText(first.steps, min=1, max=_MOST_STEPS, description='steps', style=wider,
                                layout=dict(width='130px')))
 
 # %% ../../nbs/app/03_stepper.ipynb #9a8bf723
@@ -457,8 +486,16 @@ def _misfits(models:Mapping[str, Callable|None], shape:tuple[int, ...]) -> dict[
 def _open_judge(judge:_Model|None, threshold:float) -> tuple[nn.Module|None, float]:
     "The judge and the threshold; a file has its own."
     if not isinstance(judge, (str, Path)): return judge, threshold
-    _, metadata = read_config(judge)
-    return open_model(judge), metadata.get('threshold', threshold)
+    config, metadata = read_config(judge)
+    if not isinstance(config, JudgeConfig):
+        raise CheckpointError(f'{judge}: holds no judge, its configuration is a '
+                              f'{type(config).__name__}: train one with train_judge.ipynb')
+    threshold = metadata.get('threshold', threshold)
+    if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
+        raise CheckpointError(f'{judge}: its threshold is no probability: {threshold!r:.80}')
+    model = open_model(judge)
+    _check_finite(model, judge)
+    return model, threshold
 
 # %% ../../nbs/app/03_stepper.ipynb #7dcbc7bb
 class ModelSet:
@@ -508,11 +545,13 @@ class ModelSet:
                   **page                                 # title and text, see `save_page`
                  ) -> Path:                              # the file
         "A page that needs no kernel. Raises ValueError when no model has a trajectory."
+        _check_request(request)
         labels = self._all_labels() if labels is None else list(labels)
         pairs = [(seed, label) for seed in seeds for label in labels]
         trajectories = {}
         for seed, label in tqdm(pairs, 'trajectories', mininterval=5, disable=len(pairs) < 20):
             pair = replace(request, seed=seed, label=label)
+            _check_request(pair)
             trajectories[seed, label] = self.run_models(pair)
         guidance = f', guidance {request.guidance:g}' if self.classes else ''
         text = f'{request.sampler}, {request.steps} steps{guidance}'
@@ -528,6 +567,7 @@ class TrajectoryStepper(ModelSet):
                  judge:_Model|None=None,               # reads the last picture
                  request:Request=Request(),           # shown at first
                  **options):                          # further arguments of `ModelSet`
+        _check_request(request)
         super().__init__(models, judge, **options)
         self.request = request
         self.trajectories = {}
@@ -552,7 +592,7 @@ class TrajectoryStepper(ModelSet):
 
     def _reseed(self, _=None):
         seed = self.controls['seed']
-        seed.value = (seed.value + 1) % 2**31
+        seed.value = (seed.value + 1) % _SEEDS
 
     def _submit(self, _=None):
         "Ask for what the controls show."
@@ -572,9 +612,12 @@ class TrajectoryStepper(ModelSet):
                 return
             before = self.request.steps
             self.request, self.trajectories = request, result
-            self._resize_steps(before)
-            self._draw()
-            self.panes.show_status(str(request))
+            try:
+                self._resize_steps(before)
+                self._draw()
+                self.panes.show_status(str(request))
+            except Exception as e:              # or the page would say "computing" for ever
+                self.panes.show_status(f'{request}: cannot be shown: {e}')
 
     def _resize_steps(self, before:int):
         "Let the slider end at the last step, and stay at the same share of the trajectory."
@@ -651,8 +694,11 @@ def mambaflow_stepper_page(argv:list[str]|None=None # arguments, those of the pr
                      '--out outputs/conditional trains them')
     request = Request(guidance=args.guidance, sampler=args.sampler, steps=args.steps)
     try:
+        _check_request(request)
+        _check_range('--seeds', args.seeds, 1, 1000)
+        _check_writable(Path(args.out))
         models = ModelSet(named_checkpoints(args.checkpoints), judge=args.judge)
         path = models.save_html(args.out, range(args.seeds), request=request)
-    except (ValueError, OSError, RuntimeError) as e: parser.error(str(e))
+    except _EXPECTED as e: parser.error(str(e) or type(e).__name__)
     for name, problem in models.problems.items(): print(f'{name} is not shown: {problem}')
     print(path)

@@ -61,7 +61,9 @@ def _fresh_digest(job:dict # see `_mask_jobs`
     env = {**os.environ, 'PYTHONHASHSEED': str(job['other_seed']), 'PYTHONPATH': path}
     command = [sys.executable, '-c', code, json.dumps(job)]
     run = subprocess.run(command, capture_output=True, text=True, env=env)
-    if run.returncode: raise ValueError(run.stderr.strip().splitlines()[-1])
+    if run.returncode:
+        lines = run.stderr.strip().splitlines() or [f'a process ended with status {run.returncode}']
+        raise ValueError(lines[-1])
     return run.stdout.split()[-1]
 
 # %% ../../nbs/data/04_mask_check.ipynb #06c5d2ff

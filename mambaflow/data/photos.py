@@ -10,11 +10,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 import torch
-from PIL import Image
 from torch import Tensor
-from ..config import choose
-from .images import ImageData, _folder_files, _picture, load_images, resize
-from .observations import check_images
+from ..config import choose, regular_file
+from .images import (ImageData, _folder_files, _opened, _picture, _SIDEWAYS, _turn,
+                                   check_images, load_images, resize)
 
 # %% ../../nbs/data/03_photos.ipynb #688a2c80
 def _cover(source:int, size:int) -> Tensor: # (size, source) float64
@@ -59,19 +58,30 @@ def _packaged(split:str) -> list[Path]:
         raise FileNotFoundError(f'photos: {problem}: use folder:PATH instead')
     return [folder/name for name in names]
 
+def _content(file:Path) -> bytes:
+    "SHA-256 of a file. Raises ValueError with its name for anything but a file that can be read."
+    try:
+        with open(regular_file(file), 'rb') as f: return hashlib.file_digest(f, 'sha256').digest()
+    except (OSError, ValueError) as e:
+        problem = f'{file} cannot be read as a picture: {e}'
+        raise ValueError(f'{problem}; remove it or replace it') from e
+
 def _distinct_files(folder:Path) -> list[Path]:
     "Pictures of a folder, without copies of a file under another name."
     files = {}
-    for file in _folder_files(folder):
-        digest = hashlib.sha256(file.read_bytes()).digest()
-        files.setdefault(digest, file)
+    for file in _folder_files(folder): files.setdefault(_content(file), file)
     return list(files.values())
 
+def _split_of(source:str, split:str|None) -> str:
+    "The split that is used: without one, all of somebody's own folder, since it is no data set."
+    if split is None: split = 'all' if source.startswith('folder:') else 'train'
+    return choose('split', split, ['train', 'test', 'all'])
+
 def photo_files(source:str, # 'photos' or 'folder:PATH'
-                split:str   # 'train', 'test' or 'all'; every tenth photo of a folder is for testing
+                split:str|None=None # 'train', 'test' or 'all', see `load_photos`
                ) -> list[Path]: # one per photo
     "The photos of a split, without copies. Raises ValueError or FileNotFoundError."
-    choose('split', split, ['train', 'test', 'all'])
+    split = _split_of(source, split)
     kind, _, path = source.partition(':')
     if kind == 'photos' and not path: return _packaged(split)
     if kind != 'folder' or not path: choose('photos', source, ['photos', 'folder:PATH'])
@@ -124,6 +134,7 @@ class Photos:
 
     def some(self, count:int) -> 'Photos':
         "At most so many crops, evenly distributed over all."
+        if count < 1: raise ValueError(f'count must be at least 1, got {count}')
         last = len(self) - 1
         index = torch.linspace(0, last, min(count, len(self))).long()
         images = {scale: x[index] for scale, x in self.images.items()}
@@ -151,11 +162,15 @@ def _evenly(boxes:list, count:int) -> list:
     last = len(boxes) - 1
     return [boxes[i * last // max(1, count - 1)] for i in range(count)]
 
+_LONGEST = 100 # sides of a strip; a damaged header may announce one with a million crops
+
 def _photo_crops(file:Path, mode:str, smallest:int, per_photo:int) -> tuple[list, list[Tensor]]:
     "Boxes and crops (1, C, side, side) of one photo. Raises ValueError when it is too small."
     picture = torch.from_numpy(_picture(file, mode, None).copy())
     whole = picture.permute(2, 0, 1)[None]    # (1, C, H, W)
     height, width = whole.shape[2:]
+    if max(height, width) > _LONGEST * min(height, width):
+        raise ValueError(f'{file} is {width} wide and {height} high, which is no photo: remove it')
     boxes = _evenly(crop_boxes(height, width, smallest), per_photo)
     if not boxes:
         problem = f'{file} is {width} wide and {height} high'
@@ -164,15 +179,19 @@ def _photo_crops(file:Path, mode:str, smallest:int, per_photo:int) -> tuple[list
     return boxes, [whole[..., top:top + side, left:left + side] for top, left, side in boxes]
 
 def load_photos(source:str='photos',           # 'photos' of scikit-image, or 'folder:PATH'
-                split:str='train',             # 'train', 'test' or 'all', by photo
+                split:str|None=None,           # 'train', 'test' or 'all', by photo; see below
                 scales:tuple[int, ...]=SCALES, # versions wanted, in pixels
                 smallest:int|None=None,        # side of the smallest crops; None: the largest scale
                 per_photo:int=0,               # at most so many crops of a photo; 0 keeps all
                 mode:str='RGB'                 # or 'L' for grey
                ) -> Photos:                    # in memory
     """Crops of photos at true scales. Raises ValueError for a photo with too few pixels,
-    FileNotFoundError when there are none."""
+    FileNotFoundError when there are none.
+
+    Without a split, all photos of a folder are used, and of scikit-image's those for training.
+    'test' is every tenth photo of a folder, 'train' the others; `name` says which were used."""
     choose('mode', mode, ['RGB', 'L'])
+    split = _split_of(source, split)
     if not scales or min(scales) < 1:
         raise ValueError(f'scales must be positive numbers of pixels, got {scales}')
     largest = max(scales)
@@ -190,10 +209,14 @@ def load_photos(source:str='photos',           # 'photos' of scikit-image, or 'f
     return Photos(f'{source}/{split}', stacked, tuple(photo), torch.tensor(all_boxes))
 
 # %% ../../nbs/data/03_photos.ipynb #fe472dae
+def _shown_size(file:Path) -> tuple[int, int]: # width, height
+    "Size of a picture when it is upright, from its header."
+    with _opened(file) as im: return im.size[::-1] if _turn(im) in _SIDEWAYS else im.size
+
 def _check_large_enough(folder:Path, size:int):
     "Raise ValueError for the first picture that is smaller than the size."
     for file in _folder_files(folder):
-        shape = Image.open(file).size
+        shape = _shown_size(file)
         if min(shape) < size:
             problem = f'{file} is {shape} pixels (width, height), smaller than the {size} asked for'
             raise ValueError(f'{problem}: remove it, or ask for a smaller size')

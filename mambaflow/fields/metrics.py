@@ -13,17 +13,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from ..config import choose
+from ..flow.path import check_finite
 
 # %% ../../nbs/fields/03_metrics.ipynb #1b69a1e8
-def _check(x:Tensor, truth:Tensor|None=None):
-    "Raise ValueError unless these are finite fields of one shape."
-    if x.ndim != 4: raise ValueError(f'fields must be (B, C, H, W), got {tuple(x.shape)}')
-    if truth is not None and truth.shape != x.shape:
-        raise ValueError(f'field {tuple(x.shape)} and truth {tuple(truth.shape)} '
-                         'must have one shape')
-    for v in (x, truth):
-        if v is not None and not v.isfinite().all():
-            raise ValueError('fields must be finite, some values are NaN or infinite')
+def _check_values(name:str, x:Tensor):
+    "Raise ValueError unless this is at least one field of finite real numbers."
+    if x.ndim != 4 or not x.numel():
+        raise ValueError(f'{name} must be (B, C, H, W) with values, got {tuple(x.shape)}')
+    if not x.is_floating_point():
+        raise ValueError(f'{name} must be real numbers in [-1, 1], got {x.dtype}: see to_float')
+    check_finite(**{name: x})
+
+def _check(x:Tensor, truth:Tensor|None=None, name:str='truth'):
+    "Raise ValueError, with the name, unless these are finite fields of one shape."
+    _check_values('x', x)
+    if truth is None: return
+    _check_values(name, truth)
+    if truth.shape != x.shape:
+        raise ValueError(f'x {tuple(x.shape)} and {name} {tuple(truth.shape)} must have one shape')
 
 # %% ../../nbs/fields/03_metrics.ipynb #10c9c85b
 def psnr(x:Tensor,    # (B, C, H, W) in [-1, 1]
@@ -114,7 +121,7 @@ def speckle(x:Tensor,               # (B, C, H, W) at least 5 pixels a side
             reference:Tensor|None=None # the truth; without it the field after a 5x5 median
            ) -> Tensor:             # (B,) in units of the values, 0 or more
     "Strength of independent noise that stands out of the flatter half as much as single pixels do."
-    _check(x, reference)
+    _check(x, reference, 'reference')
     if min(x.shape[2:]) < 5:
         raise ValueError('speckle needs fields of at least 5 pixels a side, '
                          f'got {tuple(x.shape[2:])}')
@@ -123,6 +130,8 @@ def speckle(x:Tensor,               # (B, C, H, W) at least 5 pixels a side
     flat = _flatter_half(reference)[inside]
     e = _outside_neighbours(x).double()[inside] * flat
     count = flat.sum((1, 2, 3)) * x.shape[1]
+    if not count.all():
+        raise ValueError('the flatter half of the reference lies on its border: use larger fields')
     mean_square = e.square().sum((1, 2, 3)) / count
     return mean_square.sqrt() / SPECKLE_UNIT
 
@@ -185,11 +194,14 @@ def field_scores(x:Tensor,              # (B, C, H, W) reconstructed fields; cla
                  lpips:Callable|None=None, # from `load_lpips`
                  window:str='uniform'   # see `ssim`
                 ) -> dict[str, float|None]: # means over the fields
-    "PSNR and its standard error, SSIM, LPIPS, speckle and grid artefact of fields against their truth."
+    """PSNR and its standard error, SSIM, LPIPS, speckle and grid artefact of fields against their
+    truth. The standard error is None for one field, and where a PSNR is infinite."""
+    _check(x, truth)                # before infinity becomes a 1
     x = x.clamp(-1, 1)
     shows_lattice = all(n % lattice == 0 and n >= 2 * lattice for n in x.shape[2:])
     decibels = psnr(x, truth)
-    standard_error = decibels.std() / len(x)**.5 if len(x) > 1 else None
+    has_error = len(x) > 1 and decibels.isfinite().all()
+    standard_error = decibels.std() / len(x)**.5 if has_error else None
     def artefact(v):
         if not shows_lattice: return None
         return grid_artefact(v, lattice).mean()

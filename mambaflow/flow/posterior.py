@@ -6,12 +6,14 @@
 __all__ = ['Posterior', 'posterior', 'one_step_mean', 'Calibration', 'calibrate', 'plot_calibration']
 
 # %% ../../nbs/flow/03_posterior.ipynb #2a2e13c0
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import torch
 from scipy import stats
 from torch import Tensor
+from .path import check_finite
 from .samplers import Sampler, make_noise, sample
 
 # %% ../../nbs/flow/03_posterior.ipynb #a0f6c0aa
@@ -33,7 +35,8 @@ def posterior(model:Callable,              # (x_t, t, **condition) -> v, in eval
               device:str|torch.device='cpu', # where to sample
               **condition                  # passed on to the model
              ) -> Posterior:
-    "Average `count` samples from different noise. Raises ValueError for fewer than two."
+    """Average `count` samples from different noise. Raises ValueError for fewer than two, and
+    for samples that are not finite."""
     if count < 2:
         raise ValueError(f'a standard deviation needs at least two samples, got count {count}')
     for k in range(count):
@@ -45,6 +48,7 @@ def posterior(model:Callable,              # (x_t, t, **condition) -> v, in eval
         mean = mean + deviation / (k + 1)
         squares = squares + deviation * (x - mean)
     variance = squares / (count - 1)
+    check_finite(mean=mean, variance=variance)
     return Posterior(mean, variance.sqrt(), first, count)
 
 # %% ../../nbs/flow/03_posterior.ipynb #63696de2
@@ -56,14 +60,17 @@ def one_step_mean(model:Callable,              # (x_t, t, **condition) -> v, in 
                   device:str|torch.device='cpu', # where to compute
                   **condition                  # passed on to the model
                  ) -> Tensor:                  # `shape`
-    "The posterior mean from the velocity at t = 0, averaged over noises; ValueError for none."
+    """The posterior mean from the velocity at t = 0, averaged over noises. Raises ValueError for
+    none, and for velocities that are not finite."""
     if count < 1: raise ValueError(f'at least one noise is needed, got count {count}')
     start = torch.zeros(shape[0], device=device)
     predictions = []
     for k in range(count):
         x_0 = make_noise(shape, seed + k, device)
         predictions.append(x_0 + model(x_0, start, **condition))
-    return sum(predictions) / count
+    mean = sum(predictions) / count
+    check_finite(mean=mean)
+    return mean
 
 # %% ../../nbs/flow/03_posterior.ipynb #b3a2b8ba
 @dataclass(frozen=True)
@@ -84,16 +91,18 @@ def _rms_of_bins(values:Tensor, # (N,) in the order of the bins
     squares = [part.square().mean() for part in values.tensor_split(bins)]
     return torch.stack(squares).sqrt()
 
-def _check_calibration(p:Posterior, truth:Tensor, bins:int):
+def _check_calibration(p:Posterior, truth:Tensor, bins:int, largest:float):
     "Raise ValueError for another shape, values that are not finite, or more bins than values."
     shape, expected = tuple(truth.shape), tuple(p.mean.shape)
     if shape != expected: raise ValueError(f'truth {shape} and mean {expected} must have one shape')
     count = truth.numel()
     if not 1 <= bins <= count:
         raise ValueError(f'bins must be 1 to {count}, the number of values, got {bins}')
-    for name, x in {'mean': p.mean, 'std': p.std, 'truth': truth}.items():
-        finite = x.isfinite().all()
-        if not finite: raise ValueError(f'{name} must be finite, got NaN or infinite values')
+    if p.count < 2: raise ValueError(f'std needs at least 2 samples, got a count of {p.count}')
+    if not 0 < largest < math.inf: raise ValueError(f'largest must be above 0, got {largest}')
+    check_finite(mean=p.mean, std=p.std, truth=truth)
+    if p.std.min() < 0 or not p.std.any():
+        raise ValueError('std must not be negative, nor 0 everywhere: errors are measured in it')
 
 def _expected_shares(z:Tensor,   # (Z,) half widths, in estimated standard deviations
                      count:int   # K
@@ -109,7 +118,7 @@ def calibrate(p:Posterior,     # of fields whose truth is known
               largest:float=3. # the widest interval, in posterior standard deviations
              ) -> Calibration:
     "Compare standard deviation and error over all values. Raises ValueError for bad input."
-    _check_calibration(p, truth, bins)
+    _check_calibration(p, truth, bins, largest)
     difference = p.mean - truth
     error = difference.double().abs().flatten().cpu()
     std = p.std.double().flatten().cpu()

@@ -7,8 +7,10 @@ __all__ = ['STEPS', 'SAMPLERS', 'Trajectory', 'make_noise', 'euler_step', 'heun_
            'Adaptive', 'SDE', 'DDIM', 'sample']
 
 # %% ../../nbs/flow/02_samplers.ipynb #fec4f2a4
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Integral, Real
 import torch
 from torch import Tensor
 from ..config import choose
@@ -38,6 +40,7 @@ def make_noise(shape:tuple[int, ...],        # (B, ...)
     "Reproducible noise. Sample `i` does not depend on how many samples are drawn."
     g = torch.Generator().manual_seed(seed)
     count, one = shape[0], tuple(shape[1:])
+    if count == 0: return torch.empty(shape, device=device)
     noises = [torch.randn(one, generator=g) for _ in range(count)]
     return torch.stack(noises).to(device)
 
@@ -106,6 +109,17 @@ class Sampler:
             states.append(x)
         return torch.stack(states)
 
+# %% ../../nbs/flow/02_samplers.ipynb #1e8c0838
+def _check_number(name:str,              # of the setting
+                  value:object,          # as it was passed
+                  expected:str,          # for the message
+                  fits:Callable,         # value -> whether it is allowed
+                  kind:type=Real):       # Real or Integral
+    "Raise ValueError that names a setting which is no finite number, or not an allowed one."
+    number = isinstance(value, kind) and not isinstance(value, bool)
+    if number and math.isfinite(value) and fits(value): return
+    raise ValueError(f'{name} must be {expected}, got {value!r}')
+
 # %% ../../nbs/flow/02_samplers.ipynb #59475291
 @dataclass(frozen=True)
 class ODE(Sampler):
@@ -118,15 +132,25 @@ class ODE(Sampler):
 # %% ../../nbs/flow/02_samplers.ipynb #8d173392
 @dataclass(frozen=True)
 class Adaptive(Sampler):
-    "Steps chosen from a tolerance by `torchdiffeq`; raises ModuleNotFoundError without it."
+    """Steps chosen from a tolerance by `torchdiffeq`; raises ModuleNotFoundError without it,
+    RuntimeError when it does not reach the end."""
     method:str = 'dopri5' # any adaptive method of torchdiffeq
     rtol:float = 1e-4     # error allowed in a step, relative to the state
     atol:float = 1e-4     # and in addition, in units of the state
+    max_calls:int = field(default=10_000, repr=False) # of the model, then it gives up
 
     def __post_init__(self):
-        if not (self.rtol > 0 and self.atol > 0):
-            tolerances = f'rtol {self.rtol} and atol {self.atol}'
-            raise ValueError(f'tolerances must be positive, got {tolerances}')
+        def positive(x): return x > 0
+        for name in ('rtol', 'atol'):
+            value = getattr(self, name)
+            _check_number(f'tolerances must be positive: {name}', value, 'above 0', positive)
+        _check_number('max_calls', self.max_calls, 'at least 1', positive, Integral)
+
+    def _stopped(self, t, reason):
+        "The error for a solver that stops near time t."
+        return RuntimeError(f'the adaptive sampler stopped near t = {float(t):.4g}: {reason}. '
+                            f'Try larger tolerances (rtol {self.rtol:g}, atol {self.atol:g}), '
+                            "or a sampler with a fixed number of steps, such as 'heun'")
 
     def solve(self, v, x, times, draw):
         "All states at `times`, from one integration."
@@ -135,8 +159,24 @@ class Adaptive(Sampler):
             advice = "install it (pip install torchdiffeq) or choose 'heun'"
             message = f'the adaptive sampler needs torchdiffeq: {advice}'
             raise ModuleNotFoundError(message, name='torchdiffeq') from e
-        def velocity(t, x): return v(x, t)
-        return odeint(velocity, x, times, rtol=self.rtol, atol=self.atol, method=self.method)
+        if x.numel() == 0: return x.expand(len(times), *x.shape).clone()
+        calls, last = 0, times[0]
+        def velocity(t, state):
+            nonlocal calls, last
+            calls += 1
+            if calls > self.max_calls:
+                raise self._stopped(t, f'{self.max_calls} calls of the model (max_calls) did not '
+                                       'reach t = 1, the velocity changes too fast')
+            if state.isnan().any(): raise self._stopped(last, 'the state is NaN')
+            last = t
+            result = v(state.to(x.dtype), t)
+            if result.isnan().any(): raise self._stopped(t, 'the velocity is NaN')
+            return result.to(state.dtype)
+        start = x if x.dtype == torch.float64 else x.float()     # half has no digits for errors
+        tolerances = dict(rtol=self.rtol, atol=self.atol)
+        try: return odeint(velocity, start, times, **tolerances, method=self.method).to(x.dtype)
+        except AssertionError as e:            # how torchdiffeq says that no step is short enough
+            raise self._stopped(last, f'no step is short enough ({str(e)[:60]})') from e
 
 # %% ../../nbs/flow/02_samplers.ipynb #07773f49
 @dataclass(frozen=True)
@@ -147,9 +187,9 @@ class SDE(Sampler):
     quiet:int = 5          # steps at the end without noise
 
     def __post_init__(self):
-        if not 0 <= self.temperature < float('inf'):
-            raise ValueError(f'temperature must be at least 0, got {self.temperature}')
-        if self.quiet < 0: raise ValueError(f'quiet must be at least 0 steps, got {self.quiet}')
+        def not_negative(x): return x >= 0
+        _check_number('temperature', self.temperature, 'at least 0 and finite', not_negative)
+        _check_number('quiet', self.quiet, 'at least 0 steps', not_negative, Integral)
 
     def noisy(self, k, steps):
         return self.temperature > 0 and k < steps - self.quiet
@@ -173,7 +213,7 @@ class DDIM(Sampler):
     eta:float = 0. # share of the ancestral noise, 0 (Euler's method on quadratic times) to 1
 
     def __post_init__(self):
-        if not 0 <= self.eta <= 1: raise ValueError(f'eta must be in [0, 1], got {self.eta}')
+        _check_number('eta', self.eta, 'in [0, 1]', lambda x: 0 <= x <= 1)
 
     def times(self, steps, device='cpu'):
         "Quadratic: the time left falls as (1 - k/K)^2."
@@ -192,7 +232,8 @@ class DDIM(Sampler):
         x_0 = x - t * velocity
         if noise is None: return t_next * x_1 + left_next * x_0
         chain_variance = left**2 - (t / t_next * left_next)**2
-        sigma = self.eta * left_next / left * chain_variance.clamp(min=0).sqrt()
+        kept = torch.where(left > 0, self.eta * left_next / left, 0.)  # of 10,000 steps the last
+        sigma = kept * chain_variance.clamp(min=0).sqrt()
         share = (left_next**2 - sigma**2).clamp(min=0).sqrt()     # of the predicted noise
         return t_next * x_1 + share * x_0 + sigma * noise
 
@@ -214,10 +255,12 @@ def sample(model:Callable,              # (x_t, t, **condition) -> v; put it int
            device:str|torch.device='cpu', # where to make the noise
            **condition                  # passed on to the model
           ) -> Trajectory:              # K+1 states
-    "From noise at t = 0 to data at t = 1. Raises ValueError for an unknown sampler or no steps."
+    """From noise at t = 0 to data at t = 1. Raises ValueError for an unknown sampler or no steps,
+    and RuntimeError where the adaptive one gives up."""
     named = isinstance(sampler, str)
     method = SAMPLERS[choose('sampler', sampler, SAMPLERS)] if named else sampler
-    if steps < 1: raise ValueError(f'sampling needs at least one step, got {steps}')
+    _check_number('steps', steps, 'a whole number, sampling needs at least one step',
+                  lambda k: k >= 1, Integral)
     noise_is_tensor = isinstance(noise, Tensor)
     x = noise if noise_is_tensor else make_noise(noise, seed, device)
     calls = 0

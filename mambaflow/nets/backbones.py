@@ -114,6 +114,27 @@ def make_block(kind:str,          # 'mamba' or 'attention'
     return Block(mixer, c.width, c.cond_width, **switches)
 
 # %% ../../nbs/nets/05_backbones.ipynb #f1efe0bf
+def _is_readable(label:Tensor, training:bool) -> bool:
+    "Whether labels can be read without waiting for a GPU in a training step."
+    if label.device.type == 'cpu': return True
+    if training or label.device.type != 'cuda': return False
+    return not torch.cuda.is_current_stream_capturing()
+
+def _check_label(label:Tensor, t:Tensor, classes:int, training:bool):
+    "Raise ValueError for anything but a class number for each sample."
+    if label.shape != t.shape or label.dtype not in (torch.int64, torch.int32):
+        actual = f'{label.dtype} of shape {tuple(label.shape)}'
+        raise ValueError(f'label must be int64 of shape {tuple(t.shape)}, a class number for each '
+                         f'sample, got {actual}')
+    if getattr(label, '_read_for', None) == classes: return
+    if not label.numel() or not _is_readable(label, training): return
+    low, high = label.aminmax()
+    if low < 0 or high >= classes:
+        raise ValueError(f'label must be 0 to {classes - 1}, got {int(low)} to {int(high)}: leave '
+                         'it out for no label, subtract 1 if classes begin with 1')
+    if label.device.type != 'cpu': label._read_for = classes
+
+# %% ../../nbs/nets/05_backbones.ipynb #bf26be46
 class Backbone(nn.Module):
     "A velocity model for images: tokeniser, body, head."
     def __init__(self, config:BackboneConfig,   # the whole description
@@ -147,13 +168,15 @@ class Backbone(nn.Module):
     def condition(self, t:Tensor,        # (B,) in [0, 1]
                   label:Tensor|None      # (B,) class numbers, or None
                  ) -> Tensor:            # (B, cond_width)
-        "Time embedding plus label embedding. Raises ValueError for labels without classes."
+        "Time embedding plus label embedding. Raises ValueError for labels that are no classes."
         c = self.time(t)
         if self.label is None:
             if label is None: return c
             raise ValueError('this model was built without labels (classes=0): '
                              'leave `label` out or train one with classes > 0')
         none = self.config.classes
+        if label is not None and not torch.compiler.is_compiling():
+            _check_label(label, t, none, self.training)
         if label is None: label = torch.full(t.shape, none, device=t.device)
         elif self.training:
             dropped = torch.rand(t.shape, device=t.device) < self.label_dropout

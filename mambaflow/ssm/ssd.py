@@ -6,6 +6,7 @@
 __all__ = ['BACKENDS', 'SSDArgs', 'ssd', 'ssd_joined']
 
 # %% ../../nbs/ssm/03_ssd.ipynb #e44e5328
+import math
 from functools import partial
 from typing import Callable, NamedTuple
 import torch
@@ -63,6 +64,8 @@ def _ssd_reference(x:Tensor,  # (B, L, H, P)
     return torch.stack(ys, 1)
 
 # %% ../../nbs/ssm/03_ssd.ipynb #ad0f1ce8
+_LOWEST = -1e4 # logarithm of a decay that is zero in float32 and float64, after any 64 tokens
+
 def _segments(a:Tensor,    # (B, c, H, Q) logarithms of the decays
               reverse:bool # from last to first
              ) -> tuple[Tensor, Tensor]: # sums from where the chunk is entered (B, c, H, Q), float64;
@@ -71,7 +74,7 @@ def _segments(a:Tensor,    # (B, c, H, Q) logarithms of the decays
     Q = a.shape[3]
     order = torch.ones(Q, Q, dtype=torch.bool, device=a.device)
     order = order.triu() if reverse else order.tril()        # [i, j]: j is read before i, or is i
-    s = a.double() @ order.double().T                        # (B, c, H, Q)
+    s = a.double().clamp(min=_LOWEST) @ order.double().T                        # (B, c, H, Q)
     gap = s[..., :, None] - s[..., None, :]                  # (B, c, H, Q, Q)
     decay = gap.to(a.dtype).masked_fill(~order, -torch.inf).exp()
     return s, decay
@@ -138,19 +141,24 @@ def _between_chunks(x:Tensor,     # (B, c, H, Q, P)
     return read, _pass_states(local, through[..., None], reverse)
 
 # %% ../../nbs/ssm/03_ssd.ipynb #8bb53613
-def _ssd_chunked(x:Tensor,  # (B, L, H, P)
-                 dt:Tensor, # (B, L, H)
-                 A:Tensor,  # (H,)
-                 B:Tensor,  # (B, L, G, N)
-                 C:Tensor,  # (B, L, G, N)
-                 reverse:bool,
-                 chunk:int=0 # tokens per chunk, 0 for `_chunk_size`
-                ) -> Tensor: # (B, L, H, P)
+def _all_finite(y:Tensor) -> bool:
+    "Is every number finite? Their sum tells it quickly, unless it overflows."
+    if not y.numel(): return True
+    total = y.detach().sum()
+    return math.isfinite(total.item()) or bool(y.isfinite().all())
+
+def _ssd_pairs(x:Tensor,  # (B, L, H, P)
+               dt:Tensor, # (B, L, H)
+               A:Tensor,  # (H,)
+               B:Tensor,  # (B, L, G, N)
+               C:Tensor,  # (B, L, G, N)
+               reverse:bool,
+               Q:int      # tokens per chunk
+              ) -> Tensor: # (B, L, H, P)
     "Pairs of tokens inside chunks, the state between them."
     L = x.shape[1]
-    Q = chunk or _chunk_size(L)
-    x, dt, B, C = (_to_chunks(w, Q) for w in (x, dt, B, C))
-    s, decay = _segments(dt * A[:, None], reverse)           # (B, c, H, Q), (B, c, H, Q, Q)
+    x, dt, a, B, C = (_to_chunks(w, Q) for w in (x, dt, dt * A, B, C))
+    s, decay = _segments(a, reverse)                         # (B, c, H, Q), (B, c, H, Q, Q)
     x = x.contiguous()                                       # (B, c, H, Q, P)
     pairs = C @ B.transpose(3, 4)                            # (B, c, G, Q, Q)
     W = _by_head(pairs, decay * dt[..., None, :])            # (B, c, H, Q, Q)
@@ -162,6 +170,20 @@ def _ssd_chunked(x:Tensor,  # (B, L, H, P)
         y = torch.baddbmm(from_state, W.flatten(0, 2), x.flatten(0, 2))
         y = y.view(x.shape)
     return y.transpose(2, 3).flatten(1, 2)[:, :L]
+
+def _ssd_chunked(x:Tensor,  # (B, L, H, P)
+                 dt:Tensor, # (B, L, H)
+                 A:Tensor,  # (H,)
+                 B:Tensor,  # (B, L, G, N)
+                 C:Tensor,  # (B, L, G, N)
+                 reverse:bool,
+                 chunk:int=0 # tokens per chunk, 0 for `_chunk_size`
+                ) -> Tensor: # (B, L, H, P)
+    "The chunked form, or the loop where the result is not finite."
+    Q = chunk or _chunk_size(x.shape[1])
+    y = _ssd_pairs(x, dt, A, B, C, reverse, Q)
+    if y.device.type != 'cpu' or torch.compiler.is_compiling() or _all_finite(y): return y
+    return _ssd_reference(x, dt, A, B, C, reverse)
 
 # %% ../../nbs/ssm/03_ssd.ipynb #872449d7
 def _triton_unsupported(a:SSDArgs # checked arguments

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from ..config import repo_path
 from .batches import plan_names
-from .records import label, read_record, read_records
+from .records import Table, check_names, label, read_record, read_records
 
 # %% ../../nbs/studies/06_ablations.ipynb #b35ba761
 def _task(record:Mapping) -> tuple:
@@ -36,8 +36,9 @@ def field_records(folder:str|Path,        # below which the records lie, relativ
                   plan:str|Path|None=None # that makes them, relative to the repository
                  ) -> list[dict]:         # of train_field, in the order of the plan
     "Records that can be compared; prints what is missing. Raises ValueError for different tasks."
-    try: records = {r['run']: r for r in read_records(repo_path(folder), 'train_field')}
-    except FileNotFoundError: records = {}
+    try: found = read_records(repo_path(folder), 'train_field')
+    except FileNotFoundError: found = []
+    records = {r['run']: r for r in check_names(found)}
     names = plan_names(repo_path(plan)) if plan else list(records)
     _say_missing(names, records, plan, folder)
     tasks = {name: _task(records[name]) for name in names if name in records}
@@ -61,7 +62,7 @@ def field_rows(records:Sequence[dict] # of train_field
         for row in record['rows']:
             scores = {k: row[k] for k in ('source', 'estimator', 'n', *SCORES)}
             lines.append(run | scores)
-    table = pd.DataFrame(lines)
+    table = Table(lines)
     return table.astype({'n': 'Int64', 'seconds': float}) if lines else table
 
 # %% ../../nbs/studies/06_ablations.ipynb #552033f3
@@ -126,7 +127,7 @@ def stage_gains(table:pd.DataFrame, # of `over_seeds`, for the stages of one mod
     before = means.shift(1)
     noise = means.psnr_half_range + before.psnr_half_range
     gain = means.psnr - before.psnr
-    gains = pd.DataFrame({'stage': means.stage, 'after': before.stage, 'estimator': estimator,
+    gains = Table({'stage': means.stage, 'after': before.stage, 'estimator': estimator,
                           'psnr_gain': gain, 'ssim_gain': means.ssim - before.ssim,
                           'psnr_noise': noise,
                           'beyond_seeds': gain.abs() > noise})
@@ -212,9 +213,17 @@ def mambaflow_field_summary(argv:Sequence[str]|None=None # arguments, those of t
     argv = sys.argv[1:] if argv is None else argv
     if len(argv) != 2:
         raise SystemExit('usage: mambaflow_field_summary TRAIN SCALES   (two run.json)')
-    train, scales = (read_record(file) for file in argv)
-    metrics = train['metrics']
-    count = scales['data']['count']
-    print(f"\ntrained {metrics['wall_clock_seconds']:.0f} s, {metrics['parameters']:,} parameters; "
-          f'PSNR in dB and SSIM on {count} crops of photos it has not learned from\n')
-    print(scales_text(scales), goal_text(train), sep='\n\n', end='\n\n')
+    try: train, scales = (read_record(file) for file in argv)
+    except (OSError, ValueError) as e: raise SystemExit(f'mambaflow_field_summary: {e}') from None
+    try:
+        metrics = train['metrics']
+        count = scales['data']['count']
+        first = (f"trained {metrics['wall_clock_seconds']:.0f} s, {metrics['parameters']:,} "
+                 f'parameters; PSNR in dB and SSIM on {count} crops of photos it has not learned '
+                 'from')
+        parts = [first, scales_text(scales), goal_text(train)]
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as e:
+        kinds = ', '.join(f'{file} of {r["experiment"]}' for file, r in zip(argv, (train, scales)))
+        raise SystemExit(f'mambaflow_field_summary: {kinds}; expected a whole record of train_field '
+                         f'and one of multiscale ({type(e).__name__}: {e})') from None
+    print('\n' + '\n\n'.join(parts) + '\n')

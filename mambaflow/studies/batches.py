@@ -6,14 +6,16 @@
 __all__ = ['Plan', 'plan_names', 'read_plan', 'Batch', 'run_plan', 'mambaflow_batch']
 
 # %% ../../nbs/studies/05_batches.ipynb #482468c5
-import argparse, fnmatch, sys, threading, time
+import argparse, fnmatch, os, re, sys, threading, time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-import papermill, yaml
+from typing import Any, NamedTuple
+import yaml
 from tqdm import tqdm
-from ..config import repo_path
+from ..config import FolderInUse, hold_folder, read_json, regular_file, repo_path
 from .benchmarks import gpus_here, map_gpus, run_subprocess
+from .records import check_values, notebook_parameters, read_record
 
 # %% ../../nbs/studies/05_batches.ipynb #093a3d61
 @dataclass(frozen=True)
@@ -30,32 +32,139 @@ class Plan:
         raise ValueError(f'no run is called {pattern!r}, there are {", ".join(self.runs)}')
 
 # %% ../../nbs/studies/05_batches.ipynb #2d8b8c99
+class _PlanLoader(yaml.SafeLoader):
+    "YAML with the types of version 1.2."
+    yaml_implicit_resolvers = {}
+
+def _whole(loader, node) -> int:
+    text = loader.construct_scalar(node)
+    return int(text, 0) if text[:2] in ('0o', '0x') else int(text)
+
+def _real(loader, node) -> float:
+    return float(loader.construct_scalar(node).lower().replace('.inf', 'inf').replace('.nan', 'nan'))
+
+_DIGITS = list('-+.0123456789')
+for _tag, _pattern, _first in [
+        ('merge', '<<', ['<']), ('null', '|~|null|Null|NULL', ['', '~', 'n', 'N']),
+        ('bool', 'true|True|TRUE|false|False|FALSE', list('tTfF')),
+        ('int', r'[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+', _DIGITS),
+        ('float', r'[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?'
+                  r'|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)', _DIGITS)]:
+    _PlanLoader.add_implicit_resolver(f'tag:yaml.org,2002:{_tag}',
+                                      re.compile(f'(?:{_pattern})$'), _first)
+_PlanLoader.add_constructor('tag:yaml.org,2002:int', _whole)
+_PlanLoader.add_constructor('tag:yaml.org,2002:float', _real)
+
+# %% ../../nbs/studies/05_batches.ipynb #5c9fdb31
+_BYTES = 100_000    # of a file
+_ENTRIES = 20_000   # in it, and after references are followed
+_DEPTH = 20         # of entries inside of entries
+
+def _check_events(text:str):
+    "Raise ValueError for text with too many entries, or too deep ones. Nothing is built."
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=_PlanLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if count > _ENTRIES: raise ValueError(f'more than {_ENTRIES:,} entries')
+        if depth > _DEPTH: raise ValueError(f'more than {_DEPTH} levels of entries in entries')
+
+class _Size(NamedTuple):
+    "Of an entry with all that it refers to."
+    entries:int
+    depth:int
+
+def _check_key(node:yaml.Node, seen:Mapping[str, int]):
+    "Raise ValueError for a key that is no text, or that stands in the same mapping already."
+    line = node.start_mark.line + 1
+    if node.tag == 'tag:yaml.org,2002:merge': return
+    if node.tag != 'tag:yaml.org,2002:str':
+        what = repr(node.value) if isinstance(node, yaml.ScalarNode) else 'a list or a mapping'
+        raise ValueError(f'line {line}: the name {what} is no text to YAML: put it in quotes')
+    if node.value in seen:
+        raise ValueError(f'{node.value!r} stands twice, in lines {seen[node.value]} and {line}')
+    seen[node.value] = line
+
+def _inside(node:yaml.Node) -> list[yaml.Node]:
+    "Entries of an entry; its keys are checked."
+    if isinstance(node, yaml.SequenceNode): return node.value
+    if not isinstance(node, yaml.MappingNode): return []
+    seen = {}
+    for key, _ in node.value: _check_key(key, seen)
+    return [value for _, value in node.value]
+
+def _check_size(node:yaml.Node, sizes:dict, open_nodes:tuple=()) -> _Size:
+    "Raise ValueError for entries that get too many or too deep when references are followed."
+    if id(node) in sizes: return sizes[id(node)]
+    line = node.start_mark.line + 1
+    if id(node) in open_nodes: raise ValueError(f'line {line}: an entry that refers to itself')
+    inside = [_check_size(n, sizes, (*open_nodes, id(node))) for n in _inside(node)]
+    entries = 1 + sum(size.entries for size in inside)
+    depth = 1 + max((size.depth for size in inside), default=0)
+    if entries > _ENTRIES or depth > _DEPTH or len(open_nodes) > _DEPTH:
+        raise ValueError(f'line {line}: its references lead to more than {_ENTRIES:,} entries, '
+                         f'or to more than {_DEPTH} levels')
+    sizes[id(node)] = _Size(entries, depth)
+    return sizes[id(node)]
+
+# %% ../../nbs/studies/05_batches.ipynb #df971ff1
+def _load_yaml(text:str):
+    "What a text says. Raises ValueError or YAMLError."
+    _check_events(text)
+    loader = _PlanLoader(text)
+    node = loader.get_single_node()
+    if node is None: return None
+    _check_size(node, {})
+    return loader.construct_document(node)
+
 def _mapping(value, what:str) -> dict:
     "A YAML mapping, empty when missing."
     if value is None: return {}
     if not isinstance(value, dict):
-        raise ValueError(f'{what} must be a mapping of names to values, got {value!r}')
+        shown = repr(value) if isinstance(value, (str, int, float)) else f'a {type(value).__name__}'
+        raise ValueError(f'{what} must be a mapping of names to values, got {shown[:80]}')
     return value
 
 def _read_yaml(file:Path) -> dict:
-    "A file with a mapping."
-    return _mapping(yaml.safe_load(file.read_text(encoding='utf8')), f'{file}')
+    "A file with a mapping. Raises ValueError, naming it, for what cannot be read."
+    size = regular_file(file).stat().st_size
+    if size > _BYTES: raise ValueError(f'{file}: {size:,} bytes, a plan has at most {_BYTES:,}')
+    try: value = _load_yaml(file.read_bytes().decode('utf-8-sig'))
+    except UnicodeDecodeError as e: raise ValueError(f'{file}: not UTF-8 text ({e})') from None
+    except (yaml.YAMLError, ValueError) as e:
+        raise ValueError(f"{file}: {' '.join(str(e).split())}") from None
+    return _mapping(value, f'{file}')
 
-def _names(value) -> tuple[str, ...]:
+def _names(value, run:str) -> tuple[str, ...]:
     "One name or a list of them."
-    if value is None: return ()
-    return (value,) if isinstance(value, str) else tuple(value)
+    names = value if isinstance(value, list) else [] if value is None else [value]
+    if all(isinstance(name, str) for name in names): return tuple(names)
+    raise ValueError(f'{run}: needs must be the name of a run or a list of names')
 
-# %% ../../nbs/studies/05_batches.ipynb #5c9fdb31
-def _check_parameters(plan:Plan):
+# %% ../../nbs/studies/05_batches.ipynb #f6c3e673
+_RUN_NAME = re.compile(r'\w[\w .+=@,()-]*(?<![ .])')
+
+def _check_name(name:str):
+    "Raise ValueError for a name that is no folder's of its own."
+    if _RUN_NAME.fullmatch(name) and len(name.encode()) <= 100: return
+    raise ValueError(f'the run name {name[:120]!r} must begin with a letter, digit or _, hold only '
+                     'these, spaces and .+=@,()- after it, and be at most 100 bytes long')
+
+def _check_parameters(plan:Plan) -> Plan:
     "Raise ValueError, naming the run, for parameters that its notebook does not have."
-    valid = papermill.inspect_notebook(str(plan.notebook))
+    valid = notebook_parameters(plan.notebook)
+    runs = {}
     for name, own in plan.runs.items():
         unknown = sorted(set(own) - set(valid))
         if unknown:
             raise ValueError(f'{name} sets {unknown}, which {plan.notebook.name} does not have; '
                              f'it has {", ".join(sorted(valid))}')
         if 'out' in own: raise ValueError(f'{name} sets out, which is given by the name of the run')
+        try: runs[name] = check_values(valid, own)
+        except ValueError as e: raise ValueError(f'{name}: {e}') from None
+        size = sum(len(str(value)) for value in own.values())
+        if size > _BYTES // 2: raise ValueError(f'{name}: its values are {size:,} characters long')
+    return Plan(plan.notebook, runs, plan.needs)
 
 def _check_needs(plan:Plan):
     "Raise ValueError for needs that do not stand above their run: there can be no circles."
@@ -67,22 +176,32 @@ def _check_needs(plan:Plan):
                              'which must be a run above it in the plan')
         above.add(name)
 
-# %% ../../nbs/studies/05_batches.ipynb #df971ff1
+# %% ../../nbs/studies/05_batches.ipynb #356427c5
+def _text(plan:Mapping, key:str) -> str:
+    "A path of a plan."
+    value = plan.get(key)
+    if isinstance(value, str) and value and '\0' not in value: return value
+    raise ValueError(f'{key} must be the path of a file')
+
 def _plan(file:Path) -> Plan:
     "A plan file, not yet checked against its notebook."
     plan = _read_yaml(file)
     unknown = set(plan) - {'notebook', 'base', 'common', 'runs'}
     if unknown:
-        raise ValueError(f'unknown keys {sorted(unknown)}, '
+        raise ValueError(f'{file}: unknown keys {sorted(unknown)}, '
                          'expected notebook, base, common and runs')
     if not plan.get('notebook') or not plan.get('runs'):
-        raise ValueError('needs a notebook and at least one run')
-    base = _read_yaml(file.parent/plan['base']) if plan.get('base') else {}
-    common = base | _mapping(plan.get('common'), 'common')
-    runs = _mapping(plan['runs'], 'runs')
-    runs = {name: common | _mapping(own, name) for name, own in runs.items()}
-    needs = {name: _names(own.pop('needs', None)) for name, own in runs.items()}
-    return Plan(file.parent/plan['notebook'], runs, needs)
+        raise ValueError(f'{file}: needs a notebook and at least one run')
+    try:
+        base = _read_yaml(file.parent/_text(plan, 'base')) if 'base' in plan else {}
+        notebook = file.parent/_text(plan, 'notebook')
+        common = base | _mapping(plan.get('common'), 'common')
+        runs = _mapping(plan['runs'], 'runs')
+        for name in runs: _check_name(name)
+        runs = {name: common | _mapping(own, name) for name, own in runs.items()}
+        needs = {name: _names(own.pop('needs', None), name) for name, own in runs.items()}
+    except ValueError as e: raise ValueError(f'{file}: {e}') from None
+    return Plan(notebook, runs, needs)
 
 def plan_names(file:str|Path # YAML
               ) -> list[str]: # in its order
@@ -94,43 +213,132 @@ def read_plan(file:str|Path,    # YAML, see above
              ) -> Plan:         # checked
     "Raises ValueError for a plan that cannot be run, FileNotFoundError for a missing notebook."
     file = Path(file)
+    plan = _plan(file)
+    if not plan.notebook.is_file():
+        raise FileNotFoundError(f'{file}: there is no notebook {plan.notebook}')
     try:
-        plan = _plan(file)
-        if not plan.notebook.is_file():
-            raise FileNotFoundError(f'{file}: there is no notebook {plan.notebook}')
         _check_needs(plan)
-        _check_parameters(plan)
-        return plan.select(only)
+        return _check_parameters(plan).select(only)
     except ValueError as e: raise ValueError(f'{file}: {e}') from e
 
-# %% ../../nbs/studies/05_batches.ipynb #f6c3e673
+# %% ../../nbs/studies/05_batches.ipynb #7aacc480
+class _Executed(NamedTuple):
+    "What an executed notebook says of its run."
+    ended:bool
+    problem:str
+    parameters:dict   # those that papermill set
+
+def _executed(file:Path # executed by papermill, or not there
+             ) -> _Executed|None: # None when it does not say
+    "How a run went, as papermill has noted in its notebook."
+    try:
+        notebook = read_json(file)
+        noted = notebook['metadata']['papermill']
+        cells = [c['metadata'].get('papermill', {}).get('status') for c in notebook['cells']]
+        parameters = dict(noted['parameters'])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError): return None
+    if noted.get('exception') or 'failed' in cells:
+        return _Executed(False, 'its notebook ended with an error', parameters)
+    ended = noted.get('end_time') or not {'pending', 'running'} & set(cells)
+    return _Executed(bool(ended), '' if ended else 'its notebook was stopped', parameters)
+
+# %% ../../nbs/studies/05_batches.ipynb #8a3dc044
+def _effective(notebook:Path, given:Mapping) -> dict:
+    "Values of all parameters of a notebook, those that it sets itself included."
+    declared = notebook_parameters(notebook)
+    own = {name: parameter.default for name, parameter in declared.items()} | dict(given)
+    def value(name):
+        try: return check_values(declared, {name: own[name]})[name]
+        except ValueError: return own[name]
+    return {name: value(name) for name in own if name != 'out'}
+
+def _differences(plan:Plan, name:str, executed:Path, given:Mapping) -> list[str]:
+    "Parameters that a run had then, and that the plan sets otherwise; others are left alone."
+    wanted = plan.runs[name]
+    try: then, now = _effective(executed, given), _effective(plan.notebook, wanted)
+    except (OSError, ValueError): return []
+    asked = [key for key in {**wanted, **given} if key in then and key in now]
+    def same(a, b): return a == b and isinstance(a, bool) == isinstance(b, bool)
+    differ = [key for key in asked if not same(then[key], now[key])]
+    return [f'{key}: {then[key]!r} there, {now[key]!r} in the plan' for key in differ]
+
+# %% ../../nbs/studies/05_batches.ipynb #0c280dc9
+class _State(NamedTuple):
+    "What lies in the folder of a run."
+    kind:str   # 'finished', 'missing', 'damaged', or 'other' for what must not be written over
+    why:str
+
+def _state(plan:Plan, name:str, folder:Path) -> _State:
+    "Whether a run is finished."
+    file, notebook = folder/'run.json', folder/plan.notebook.name
+    if not file.exists(): return _State('missing', f'there is no record {file}')
+    if not file.is_file(): return _State('other', f'{file} is no file')
+    try: record = read_json(file)
+    except ValueError as e: return _State('damaged', str(e))
+    executed = _executed(notebook)
+    if executed and not executed.ended: return _State('missing', executed.problem)
+    is_plain = isinstance(record, dict) and record and 'schema' not in record
+    try: record if executed and is_plain else read_record(file)
+    except ValueError as e: return _State('other', f'{e}. Delete it, or give another folder')
+    differ = _differences(plan, name, notebook, executed.parameters) if executed else []
+    if not differ: return _State('finished', '')
+    return _State('other', f"{file} is a record of other parameters ({'; '.join(differ[:6])}): "
+                           'give another folder, or delete that one')
+
+def _set_aside(name:str, file:Path, why:str):
+    "Keep a damaged record under another name, and say so."
+    os.replace(file, file.with_name('run.json.damaged'))
+    tqdm.write(f'{name}: {why}. It is kept as {file.name}.damaged, and the run starts again',
+               file=sys.stderr)
+
+# %% ../../nbs/studies/05_batches.ipynb #cdd9ffcc
 def _epochs_done(folder:Path) -> int:
     "Epochs behind the last checkpoint of a run."
-    saved = sorted((folder/'checkpoints').glob('epoch_*'))
-    return int(saved[-1].name.removeprefix('epoch_')) if saved else 0
+    names = [p.name.removeprefix('epoch_') for p in (folder/'checkpoints').glob('epoch_*')]
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 def _command(plan:Plan, name:str, folder:Path, root:Path) -> list[str]:
     "Papermill for one run. What the notebook keeps names no folder of this machine."
     out = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    def path(p): return str(p).replace('{', '{{').replace('}', '}}')   # papermill fills in braces
     return [sys.executable, '-W', 'ignore', '-m', 'papermill',
             '--no-progress-bar', '--log-level', 'ERROR',
-            str(plan.notebook.resolve()), str(folder/plan.notebook.name),
-            '-y', yaml.safe_dump(dict(plan.runs[name])), '-p', 'out', str(out)]
+            path(plan.notebook.resolve()), path(folder/plan.notebook.name),
+            '-y', yaml.safe_dump({**plan.runs[name], 'out': str(out)})]
 
-# %% ../../nbs/studies/05_batches.ipynb #356427c5
+def _wait_until_free(folder:Path, seconds:float=5):
+    "Raise FolderInUse when another process works in a folder, and goes on doing so."
+    end = time.monotonic() + seconds
+    while True:
+        try: return hold_folder(folder).release()
+        except FolderInUse:
+            if time.monotonic() > end: raise
+        time.sleep(.1)
+
+# %% ../../nbs/studies/05_batches.ipynb #6df9f54b
 class Batch:
     "Runs of a plan that are under way."
     def __init__(self, plan:Plan, out:Path, root:Path, limit:float):
         self.plan, self.out, self.root = plan, out, root
         self.end = time.monotonic() + limit
-        self.missing = [name for name in plan.runs if not self.finished(name)]
-        self.results = {}            # name -> 'finished', 'stopped' or why it failed
+        states = {name: _state(plan, name, out/name) for name in plan.runs}
+        for name, state in states.items():
+            if state.kind == 'damaged': _set_aside(name, out/name/'run.json', state.why)
+        self.missing = [n for n, state in states.items() if state.kind in ('missing', 'damaged')]
+        # name -> 'finished', 'stopped' or why it failed
+        self.results = {n: f'failed: {state.why}' for n, state in states.items()
+                        if state.kind == 'other'}
         self.running = {}            # name -> epochs wanted
         self.interrupted = threading.Event()
 
     def finished(self, name:str) -> bool:
-        "Whether the record of a run is there."
-        return (self.out/name/'run.json').is_file()
+        "Whether the record of a run is there, and is one of these parameters."
+        if name in self.running: return False
+        known = name in self.plan.runs
+        plan = self.plan if known else Plan(self.plan.notebook, {name: {}})
+        state = _state(plan, name, self.out/name)
+        # of a run that is not among these the parameters are not known
+        return state.kind == 'finished' or not known and 'other parameters' in state.why
 
     def left(self) -> float:
         "Seconds until runs are ended."
@@ -150,20 +358,26 @@ class Batch:
                 if self.left() <= 0 or self.interrupted.is_set(): return 'stopped'
                 problem = self.unmet(need)
                 if problem: return f'failed: needs {problem}'
-                time.sleep(.2)
+                time.sleep(.3)
 
     def start(self, name:str, gpu:int|None) -> str:
         "Do one run."
         folder = self.out/name
         folder.mkdir(parents=True, exist_ok=True)
+        try: _wait_until_free(folder)
+        except FolderInUse as e: return f'failed: {e}'
+        def record(): return [(f.stat().st_ino, f.stat().st_mtime_ns) for f in folder.glob('run.json')]
+        before = record()
         command = _command(self.plan, name, folder, self.root)
         self.running[name] = self.plan.runs[name].get('epochs')
-        code, text = run_subprocess(command, self.left(), gpu, self.root)
-        self.running.pop(name)
+        try: code, text = run_subprocess(command, self.left(), gpu, self.root)
+        finally: self.running.pop(name)
         if code is None: return 'stopped'
-        if code == 0 and self.finished(name): return 'finished'
         last = ' | '.join(text.strip().splitlines()[-3:])
-        return f'failed: {last[-500:]}'
+        if code: return f'failed: {last[-500:]}'
+        state = _state(self.plan, name, folder)
+        if state.kind == 'finished' and record() != before: return 'finished'
+        return f"failed: {state.why or 'its notebook wrote no record'}"
 
     def one(self, name:str, gpu:int|None) -> str:
         "Do one run as soon as it can be done."
@@ -206,18 +420,20 @@ def run_plan(plan:Plan,             # of `read_plan`
              cwd:str|Path|None=None,# where the notebooks run; the repository when None
              gpus:Sequence[int|None]|None=None # one run a GPU; None: all of the machine
             ) -> dict[str, str]:    # name -> 'finished', 'stopped' or why it failed
-    "Do what is missing of a plan."
-    batch = Batch(plan, repo_path(out), Path(cwd) if cwd else repo_path('.'), limit)
-    over = threading.Event()
-    progress = threading.Thread(target=_show_progress, args=(batch, over), daemon=True)
-    progress.start()
-    try:
-        if batch.missing: map_gpus(batch.one, batch.missing, gpus or gpus_here())
-    finally:
-        batch.interrupted.set()
-        over.set()
-        progress.join(5)
-    return {name: batch.results.get(name, 'finished') for name in plan.runs}
+    "Do what is missing of a plan. Raises FolderInUse when another batch works in the folder."
+    for name in plan.runs: _check_name(name)
+    with hold_folder(repo_path(out)):
+        batch = Batch(plan, repo_path(out), Path(cwd) if cwd else repo_path('.'), limit)
+        over = threading.Event()
+        progress = threading.Thread(target=_show_progress, args=(batch, over), daemon=True)
+        progress.start()
+        try:
+            if batch.missing: map_gpus(batch.one, batch.missing, gpus or gpus_here())
+        finally:
+            batch.interrupted.set()
+            over.set()
+            progress.join(5)
+        return {name: batch.results.get(name, 'finished') for name in plan.runs}
 
 # %% ../../nbs/studies/05_batches.ipynb #2688cc5a
 def _batch_parser() -> argparse.ArgumentParser:
@@ -236,9 +452,15 @@ def mambaflow_batch(argv:list[str]|None=None): # arguments, those of the process
     "Run what is missing of a plan. Ends with status 1 when something is still missing then."
     p = _batch_parser()
     args = p.parse_args(argv)
-    try: plan = read_plan(args.plan, args.only)
-    except (ValueError, OSError, yaml.YAMLError) as e: p.error(str(e))
-    results = run_plan(plan, args.out, args.limit)
+    if not args.limit > 0: p.error(f'--limit must be more than 0 seconds, got {args.limit}')
+    if not args.out.strip(): p.error('--out must name a folder')
+    try:
+        plan = read_plan(args.plan, args.only)
+        results = run_plan(plan, args.out, args.limit)
+    except (ValueError, OSError, FolderInUse) as e: p.error(str(e))
+    except KeyboardInterrupt:
+        print('\ninterrupted; the same command again goes on', file=sys.stderr)
+        sys.exit(130)
     missing = {name: result for name, result in results.items() if result != 'finished'}
     print(f'{len(plan.runs) - len(missing)} of {len(plan.runs)} runs are finished')
     for name, result in missing.items(): print(f'{name}: {result}')

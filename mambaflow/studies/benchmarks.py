@@ -7,13 +7,14 @@ __all__ = ['child_program', 'run_subprocess', 'measure_in_subprocess', 'map_gpus
            'Crossing', 'crossings', 'crossing_words']
 
 # %% ../../nbs/studies/04_benchmarks.ipynb #58513c1e
-import inspect, json, math, os, queue, signal, subprocess, sys, tempfile, threading, time
+import ctypes, inspect, json, math, os, queue, resource, signal, subprocess, sys, tempfile
+import threading, time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
-import torch
-from ..config import write_json
+import psutil, torch
+from ..config import read_json, write_json
 from .records import code_manifest, code_sha256, device_name, sha256
 
 # %% ../../nbs/studies/04_benchmarks.ipynb #c004411d
@@ -59,24 +60,74 @@ def _wait(child:subprocess.Popen, limit:float) -> int|None:
         try: return child.wait(min(1, left))
         except subprocess.TimeoutExpired: pass
 
-def _end_session(child:subprocess.Popen):
-    "End a child with all that it started: compilers and kernels belong to its session."
-    try: os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError: pass
-    child.wait()
-
 # %% ../../nbs/studies/04_benchmarks.ipynb #41427c09
+def _running(process:psutil.Process) -> bool:
+    "Whether a process is there and more than an entry."
+    try: return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess: return False
+
+def _end_started():
+    "End all that this process has started, also what was started by those."
+    for _ in range(500):
+        alive = [p for p in psutil.Process().children(recursive=True) if _running(p)]
+        if not alive: return
+        for p in alive:
+            try: p.kill()
+            except psutil.NoSuchProcess: pass
+        time.sleep(.01)
+
+def _guard(command:Sequence[str]):
+    "Run a command until it ends, or until the parent of this process does."
+    def leave(*_):
+        _end_started()
+        os._exit(128 + signal.SIGTERM)
+    def watch():
+        os.read(0, 1)                         # returns when the parent closes the pipe or is gone
+        leave()
+    signal.signal(signal.SIGTERM, leave)
+    if sys.platform == 'linux':
+        set_option = ctypes.CDLL(None).prctl
+        set_option(1, signal.SIGTERM)         # PR_SET_PDEATHSIG: a signal when the parent is gone
+        set_option(36, 1)                     # PR_SET_CHILD_SUBREAPER: orphans become its children
+    def die_too():
+        if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    try: child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_too)
+    except OSError as e: sys.exit(f'{command[0]}: {e.strerror}')
+    threading.Thread(target=watch, daemon=True).start()
+    code = child.wait()
+    _end_started()
+    if code >= 0: os._exit(code)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if code != -signal.SIGKILL: signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)               # it ends as its command did
+
+# %% ../../nbs/studies/04_benchmarks.ipynb #e16ace05
+_GUARD = '\n'.join([
+    'import ctypes, os, psutil, resource, signal, subprocess, sys, threading, time',
+    'from collections.abc import Sequence',
+    *map(inspect.getsource, (_running, _end_started, _guard)), '_guard(sys.argv[1:])'])
+
+def _end_guarded(child:subprocess.Popen):
+    "End a command by closing the pipe of its guard."
+    child.stdin.close()
+    try: child.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+# %% ../../nbs/studies/04_benchmarks.ipynb #939e20c0
 def run_subprocess(command:Sequence[str],   # program and arguments
                    limit:float,             # seconds it may take
                    gpu:int|None=None, # the only one that the process can use; None leaves them all
                    cwd:str|Path|None=None   # where it runs
                   ) -> tuple[int|None, str]: # status, None when it was ended; its output
-    "Run a process; end it and all that it started when time is over or somebody interrupts."
+    "Run a process; end it and all that it started when time is over or this process ends."
     with tempfile.TemporaryFile('w+', errors='replace') as log:
-        child = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(gpu), cwd=cwd,
-                                 start_new_session=True)
+        guarded = [sys.executable, '-c', _GUARD, *command]
+        child = subprocess.Popen(guarded, stdin=subprocess.PIPE, stdout=log, stderr=log,
+                                 env=_environment(gpu), cwd=cwd, start_new_session=True)
         try: code = _wait(child, limit)
-        finally: _end_session(child)
+        finally: _end_guarded(child)
         log.seek(0)
         return code, log.read()
 
@@ -107,12 +158,14 @@ def map_gpus(work:Callable,           # (job, gpu) -> anything
         try: return work(job, gpu)
         finally: free.put(gpu)
     _interrupted.clear()
-    with ThreadPoolExecutor(len(gpus)) as pool:
-        try: return list(pool.map(one, jobs))
-        except KeyboardInterrupt:
-            _interrupted.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    try:
+        with ThreadPoolExecutor(len(gpus)) as pool:
+            try: return list(pool.map(one, jobs))
+            except KeyboardInterrupt:
+                _interrupted.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally: _interrupted.clear()            # the threads have ended: later work is not interrupted
 
 def gpus_here() -> list[int|str|None]:
     "GPUs that this process may use, as CUDA numbers them; [None] when there are not several."
@@ -124,9 +177,11 @@ def gpus_here() -> list[int|str|None]:
 # %% ../../nbs/studies/04_benchmarks.ipynb #8ef16c31
 def _read_parts(file:Path) -> list[dict]:
     "Results kept earlier."
-    if not file.is_file(): return []
-    kept = json.loads(file.read_text(encoding='utf8'))
-    if kept.get('schema') == 2: return kept['parts']
+    if not file.exists(): return []
+    kept = read_json(file)
+    of_today = isinstance(kept, dict) and kept.get('schema') == 2
+    parts = kept.get('parts') if of_today else None
+    if isinstance(parts, list) and all(isinstance(p, dict) for p in parts): return parts
     raise ValueError(f"{file} holds no measurements of schema 2: delete it, or give another folder")
 
 def _job_words(job:Mapping) -> str:

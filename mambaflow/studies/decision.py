@@ -16,7 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from ..config import repo_path
-from .records import backbone_name, colour, label, read_record
+from .records import (Table, backbone_name, check_names, colour, label,
+                                       plain_text, read_record)
 
 # %% ../../nbs/studies/02_decision.ipynb #9452090d
 JAIN_2025 = ('Aaditya Jain, "Flow Matching Backbone Validation on MNIST: A Three-Way Comparison of '
@@ -73,16 +74,18 @@ def _comparison_row(record:Mapping) -> dict:
 def comparison_table(records:Sequence[Mapping],    # training runs
                      judged:Mapping|None=None,     # run -> recognised share, or scores with it
                     ) -> pd.DataFrame:             # one row per run, missing values as NaN
-    "The columns of Jain (2025) from records, with the judge's recognised share when it is given."
+    """The columns of Jain (2025) from records, with the judge's recognised share when it is given.
+
+    Raises ValueError for two records of one name."""
     rows = {}
-    for record in records:
+    for record in check_names(records):
         row = _comparison_row(record)
         if judged is not None:
             share = judged.get(record['run'])
             if isinstance(share, Mapping): share = share.get('recognised')
             row['recognised'] = _number(share)
         rows[record['run']] = row
-    return pd.DataFrame.from_dict(rows, orient='index').rename_axis('run')
+    return Table.from_dict(rows, orient='index').rename_axis('run')
 
 # %% ../../nbs/studies/02_decision.ipynb #5fe63868
 def _conditions(record:Mapping) -> dict:
@@ -95,6 +98,8 @@ def _conditions(record:Mapping) -> dict:
 def check_comparable(records:Sequence[Mapping] # training runs
                     ) -> list[Mapping]:        # the same records
     "Raise ValueError, naming what differs, unless runs differ in model and seed alone."
+    if not records: raise ValueError('no records to compare: expected at least one training run')
+    check_names(records)
     first = _conditions(records[0])
     for record in records[1:]:
         other = _conditions(record)
@@ -361,9 +366,9 @@ def decide(candidates:Iterable[Candidate], # one per backbone, in any order
 # %% ../../nbs/studies/02_decision.ipynb #4bdc5b9d
 def verdict_markdown(verdict:Verdict) -> str:
     "The verdict for display in a notebook."
-    won = f'**{verdict.winner} wins** (decided by: {label(verdict.branch)}).'
+    won = f'**{plain_text(verdict.winner)} wins** (decided by: {label(verdict.branch)}).'
     if not verdict.winner: won = '**No winner** (nobody passed the quality bar).'
-    reasons = [f'{i}. {reason}' for i, reason in enumerate(verdict.reasons, 1)]
+    reasons = [f'{i}. {plain_text(reason)}' for i, reason in enumerate(verdict.reasons, 1)]
     return '\n'.join([won, '', *reasons])
 
 # %% ../../nbs/studies/02_decision.ipynb #c3e3192f
@@ -425,7 +430,9 @@ def verdict_text(record:Mapping # of experiment compare_backbones
         lines.append(f"{name:28}{row['recognised']:>12.1%}")
     verdict = record_verdict(record)
     lines += ['', f"Verdict: {verdict.winner or 'no winner'} (decided by: {label(verdict.branch)})"]
-    return '\n'.join(lines + [f' - {reason}' for reason in verdict.reasons])
+    lines += [f' - {reason}' for reason in verdict.reasons]
+    def shown(line): return ''.join(c if c.isprintable() else '?' for c in line)
+    return '\n'.join(map(shown, lines))    # no name of a record steers the terminal
 
 # %% ../../nbs/studies/02_decision.ipynb #a3f6c80e
 def mambaflow_verdict(argv:Sequence[str]|None=None # arguments, those of the process when None
@@ -434,8 +441,13 @@ def mambaflow_verdict(argv:Sequence[str]|None=None # arguments, those of the pro
     argv = sys.argv[1:] if argv is None else argv
     if len(argv) != 1:
         raise SystemExit('usage: mambaflow_verdict RECORD   (a run.json of compare.ipynb)')
-    record = read_record(argv[0])
+    try: record = read_record(argv[0])
+    except (OSError, ValueError) as e: raise SystemExit(f'mambaflow_verdict: {e}') from None
     if 'candidates' not in record:
         raise SystemExit(f'{argv[0]} is a record of {record["experiment"]}, '
                          'expected one of compare_backbones')
-    print(f'\n{verdict_text(record)}\n')
+    try: text = verdict_text(record)
+    except (KeyError, TypeError, ValueError) as e:
+        raise SystemExit(f'mambaflow_verdict: {argv[0]} is not the record of a whole comparison '
+                         f'({type(e).__name__}: {e}): run compare.ipynb again') from None
+    print(f'\n{text}\n')

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 from ..config import Config, at_least
-from ..data.images import resize, to_float, to_uint8
+from ..data.images import _check_labels, check_images, resize, to_float, to_uint8
+from ..flow.path import check_finite
 
 # %% ../../nbs/studies/03_judge.ipynb #31535b6f
 def _generator(seed:int|torch.Generator) -> torch.Generator:
@@ -73,6 +74,7 @@ def noised(images:Tensor,              # uint8 (N, C, S, S)
     "Pictures part of the way from noise, t x + (1 - t) noise, as on the flow's path."
     x = to_float(images)
     t = torch.as_tensor(t, dtype=torch.float32).reshape(-1, 1, 1, 1)
+    check_finite(t=t)
     noise = torch.randn(x.shape, generator=_generator(seed))
     return to_uint8(t * x + (1 - t) * noise)
 
@@ -182,6 +184,30 @@ def _judge_batch(images:Tensor, labels:Tensor, idx:Tensor, classes:int, rng:torc
     return x, torch.cat([labels[idx], no_digit])
 
 # %% ../../nbs/studies/03_judge.ipynb #0d25d120
+def _check_training(images:Tensor, labels:Tensor|None, config:JudgeConfig|None, numbers:dict):
+    "Raise ValueError for pictures, labels or numbers that no judge can be trained with."
+    if labels is None: raise ValueError('a judge needs labels: this data set has none')
+    check_images(images)
+    if not len(images): raise ValueError('images must be at least one, got none')
+    _check_labels(labels, len(images), config and config.classes)
+    if config:
+        expected, shape = (config.channels, config.image_size, config.image_size), images.shape[1:]
+        if shape != expected:
+            raise ValueError(f'this judge takes pictures of shape {expected} (channels, height, '
+                             f'width), got {tuple(shape)}: resize them')
+    for name in ('epochs', 'batch_size'):
+        if numbers[name] < 1: raise ValueError(f'{name} must be at least 1, got {numbers[name]}')
+    lr = numbers['lr']
+    if not 0 < lr < math.inf: raise ValueError(f'lr must be above 0 and finite, got {lr}')
+
+def _check_trained(judge:Judge, lr:float):
+    "Raise ValueError for weights that are not finite."
+    for name, x in judge.state_dict().items():
+        finite = x.isfinite().all()
+        if not finite:
+            raise ValueError(f'weights {name} are not finite: train with a lower lr than {lr}')
+
+# %% ../../nbs/studies/03_judge.ipynb #ed4d9a31
 def train_judge(images:Tensor,                  # uint8 (N, C, S, S) real pictures
                 labels:Tensor,                  # (N,) their classes
                 config:JudgeConfig|None=None,   # made from the pictures when None
@@ -192,9 +218,10 @@ def train_judge(images:Tensor,                  # uint8 (N, C, S, S) real pictur
                 device:str='cpu',               # where to train
                 progress:bool=True,             # show a bar
                ) -> tuple[Judge, list[float]]: # the judge, and the mean loss of each epoch
-    "Train a judge with AdamW. Same seed, same judge."
-    if labels is None: raise ValueError('a judge needs labels: this data set has none')
-    if epochs < 1: raise ValueError(f'epochs must be at least 1, got {epochs}')
+    """Train a judge with AdamW. Same seed, same judge. Raises ValueError for labels or pictures
+    that do not fit, and when losses or weights are not finite."""
+    _check_training(images, labels, config, dict(epochs=epochs, batch_size=batch_size, lr=lr))
+    labels = labels.long()
     config = config or JudgeConfig(images.shape[-1], images.shape[1], int(labels.max()) + 1)
     judge = _fresh_judge(config, seed, device)
     rng = torch.Generator().manual_seed(seed)
@@ -210,14 +237,18 @@ def train_judge(images:Tensor,                  # uint8 (N, C, S, S) real pictur
             for idx in torch.randperm(len(images), generator=rng).split(batch_size):
                 x, y = _judge_batch(images, labels, idx, config.classes, rng)
                 loss = F.cross_entropy(judge(x.to(device)), y.to(device))
+                value = loss.item()
+                if not math.isfinite(value):
+                    raise ValueError(f'the loss became {value}: train with a lower lr than {lr}')
                 opt.zero_grad()
                 loss.backward()
                 opt.step()
                 schedule.step()
                 bar.update()
-                total += loss.item()
+                total += value
             losses.append(total / steps)
             bar.set_postfix(loss=f'{losses[-1]:.3f}')
+    _check_trained(judge, lr)
     return judge.eval().requires_grad_(False), losses
 
 # %% ../../nbs/studies/03_judge.ipynb #f87c8e3b
@@ -238,13 +269,22 @@ def judge_readings(judge:Judge,        # a trained judge
         f = judge.features(x)
         probabilities.append(judge.head(f).softmax(1).cpu())
         features.append(f.cpu())
-    return torch.cat(probabilities), torch.cat(features)
+    p, f = torch.cat(probabilities), torch.cat(features)
+    check_finite(probabilities=p, features=f)
+    return p, f
 
 # %% ../../nbs/studies/03_judge.ipynb #1df01ab6
 def recognised(probabilities:Tensor, # (N, K + 1), the last for "not a digit"
                threshold:float=.5,   # least probability that counts
               ) -> Tensor:           # bool (N,)
-    "Which pictures count: the most probable class is a digit, and it has at least the threshold."
+    """Which pictures count: the most probable class is a digit, and it has at least the threshold.
+    Raises ValueError for anything but probabilities."""
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
+        raise ValueError(f'probabilities must be (N, K + 1), got {tuple(probabilities.shape)}')
+    check_finite(probabilities=probabilities)
+    if ((probabilities < 0) | (probabilities > 1.001)).any():
+        raise ValueError('probabilities must lie in [0, 1]: apply softmax to logits')
+    if not 0 <= threshold <= 1: raise ValueError(f'threshold must lie in [0, 1], got {threshold}')
     best, choice = probabilities.max(1)
     no_digit = probabilities.shape[1] - 1
     return (choice < no_digit) & (best >= threshold)
@@ -253,7 +293,10 @@ def recognised(probabilities:Tensor, # (N, K + 1), the last for "not a digit"
 def coverage(answers:Tensor, # (n,) classes of the recognised pictures
              classes:int,    # K
             ) -> tuple[int, list[int]]: # classes covered, and pictures per class
-    "How many classes have at least a quarter of an equal share, and at least one picture."
+    """How many classes have at least a quarter of an equal share, and at least one picture.
+    Raises ValueError for an answer that is no class."""
+    if classes < 1: raise ValueError(f'classes must be at least 1, got {classes}')
+    _check_labels(answers, len(answers), classes, 'answers')
     counts = torch.bincount(answers, minlength=classes)[:classes]
     fair = max(1., len(answers) / classes / 4)
     return int((counts >= fair).sum()), counts.tolist()
@@ -265,11 +308,24 @@ def _roots(values:Tensor) -> Tensor:
     rounding = values.max() * len(values) * torch.finfo(values.dtype).eps
     return torch.where(values > rounding, values, 0.).sqrt()
 
+def _check_moments(**moments:Tensor): # mean_a (D,), cov_a (D, D), and the same of b
+    "Raise ValueError for shapes that do not fit, and for values that are not finite."
+    count = moments['mean_a'].numel()
+    for name, x in moments.items():
+        expected = (count,) if name.startswith('mean') else (count, count)
+        if not count or x.shape != expected:
+            raise ValueError(f'{name} must have shape {expected}, got {tuple(x.shape)}')
+    check_finite(**moments)
+
 def frechet_from_moments(mean_a:Tensor, cov_a:Tensor, # (D,) and (D, D)
                          mean_b:Tensor, cov_b:Tensor, # (D,) and (D, D)
                         ) -> float: # squared distance, in squared units of the features
-    "Fréchet distance between two normal distributions, in float64."
-    mean_a, cov_a, mean_b, cov_b = (x.double() for x in (mean_a, cov_a, mean_b, cov_b))
+    """Fréchet distance between two normal distributions, in float64. Raises ValueError, with the
+    argument's name, for what is not finite or does not fit."""
+    moments = dict(mean_a=mean_a, cov_a=cov_a, mean_b=mean_b, cov_b=cov_b)
+    _check_moments(**moments)
+    mean_a, cov_a, mean_b, cov_b = (x.double() for x in moments.values())
+    if mean_a.equal(mean_b) and cov_a.equal(cov_b): return 0.
     values, vectors = torch.linalg.eigh(cov_a)
     root = vectors * _roots(values) @ vectors.T                            # cov_a ** (1/2)
     cross = _roots(torch.linalg.eigvalsh(root @ cov_b @ root)).sum()
@@ -278,14 +334,29 @@ def frechet_from_moments(mean_a:Tensor, cov_a:Tensor, # (D,) and (D, D)
     return max(0., distance.item())
 
 # %% ../../nbs/studies/03_judge.ipynb #45b13f52
+def _check_features(**features:Tensor): # two, by their names
+    "Raise ValueError unless both are finite and (N, D) with the same D."
+    shapes = {name: tuple(x.shape) for name, x in features.items()}
+    widths = {x.shape[-1] for x in features.values() if x.ndim == 2}
+    if len(widths) != 1 or 0 in widths or any(x.ndim != 2 for x in features.values()):
+        raise ValueError(f'features must be (N, D) with one D, got {shapes}')
+    check_finite(**features)
+
+def _covariance(x:Tensor) -> Tensor: # (D, D), also of one feature
+    "Covariance of features (N, D)."
+    width = x.shape[1]
+    return torch.cov(x.T).reshape(width, width)
+
 def frechet_distance(a:Tensor,  # (N, D) features, N at least 2
                      b:Tensor,  # (M, D) features, M at least 2
                     ) -> float: # squared distance, in squared units of the features
-    "Fréchet distance of features. It is biased upwards for few samples: compare equal counts only."
+    """Fréchet distance of features. It is biased upwards for few samples: compare equal counts only.
+    Raises ValueError, with the argument's name, for what is not finite, too few or does not fit."""
+    _check_features(a=a, b=b)
     if min(len(a), len(b)) < 2:
         raise ValueError(f'a covariance needs at least 2 samples, got {len(a)} and {len(b)}')
     a, b = a.double(), b.double()
-    return frechet_from_moments(a.mean(0), torch.cov(a.T), b.mean(0), torch.cov(b.T))
+    return frechet_from_moments(a.mean(0), _covariance(a), b.mean(0), _covariance(b))
 
 # %% ../../nbs/studies/03_judge.ipynb #94f26202
 def _distances(a:Tensor, b:Tensor, chunk:int=1000) -> list[Tensor]:
@@ -307,7 +378,10 @@ def precision_recall(real:Tensor, # (N, D) features of real pictures
                      fake:Tensor, # (M, D) features of generated pictures
                      k:int=3,     # neighbours, less than N and M
                     ) -> tuple[float, float]: # precision and recall, 0 to 1
-    "Improved precision and recall (Kynkäänniemi et al., 2019). Compare equal counts only."
+    """Improved precision and recall (Kynkäänniemi et al., 2019). Compare equal counts only.
+    Raises ValueError for features that are not finite, too few or do not fit."""
+    _check_features(real=real, fake=fake)
+    if k < 1: raise ValueError(f'k must be at least 1, got {k}')
     if min(len(real), len(fake)) <= k:
         raise ValueError(f'{k} neighbours need more than {k} pictures on both sides, '
                          f'got {len(real)} real and {len(fake)} generated')
@@ -381,8 +455,11 @@ def quality_bar(controls:Mapping[str, Mapping] # what `judge_controls` returned
     if missing:
         raise ValueError(f'controls {missing} are missing, got {list(controls)}: '
                          'see judge_controls')
-    real = controls[REAL_CONTROL]['recognised']
-    noise = max(controls[n]['recognised'] for n in NOISE_CONTROLS)
+    shares = {n: controls[n]['recognised'] for n in (REAL_CONTROL, *NOISE_CONTROLS)}
+    wrong = {n: share for n, share in shares.items() if not 0 <= share <= 1}
+    if wrong: raise ValueError(f'recognised shares must lie in [0, 1], got {wrong}')
+    real = shares[REAL_CONTROL]
+    noise = max(shares[n] for n in NOISE_CONTROLS)
     if real <= noise:
         raise ValueError(f'this judge recognises {real:.1%} of real pictures and {noise:.1%} '
                          'of a noise control, so it judges nothing: train it longer')

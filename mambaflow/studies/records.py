@@ -6,12 +6,14 @@
 __all__ = ['PACKAGES', 'FREE_TEXT', 'SCHEMA', 'LABELS', 'COLOURS', 'sha256', 'file_sha256', 'notebook_code', 'code_folder',
            'is_code', 'code_manifest', 'code_sha256', 'manifest_at', 'Tree', 'tree_state', 'name_code',
            'code_is_committed', 'device_name', 'cores', 'device_shared', 'versions', 'now', 'provenance', 'plain',
-           'check_rows', 'brief', 'weight_entry', 'write_record', 'read_record', 'read_records', 'rows_table',
-           'markdown_table', 'check_folder', 'Run', 'open_run', 'weight_problem', 'weight_problems', 'check_weights',
+           'check_rows', 'brief', 'weight_entry', 'write_record', 'read_record', 'read_records', 'Table', 'plain_text',
+           'check_names', 'rows_table', 'markdown_table', 'Parameter', 'notebook_parameters', 'check_values',
+           'check_parameters', 'check_folder', 'Run', 'open_run', 'weight_problem', 'weight_problems', 'check_weights',
            'label', 'backbone_name', 'colour', 'smooth', 'Course', 'loss_course', 'plot_losses']
 
 # %% ../../nbs/studies/01_records.ipynb #47ca7d62
-import hashlib, importlib.metadata, json, math, os, platform, re, subprocess
+import ast, difflib, hashlib, html, importlib.metadata, json, math, os, platform, re, subprocess
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,8 +23,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from pandas.io.formats.style import Styler
 import mambaflow
-from ..config import Config, repo_path, write_json
+from ..config import (Config, FolderLock, clear_temporaries, hold_folder, read_json,
+                              regular_file, repo_path, write_json)
 
 # %% ../../nbs/studies/01_records.ipynb #39d81610
 def sha256(data:bytes) -> str:
@@ -31,7 +35,7 @@ def sha256(data:bytes) -> str:
 
 def file_sha256(path:str|Path) -> str:
     "SHA-256 of a file, read in pieces."
-    with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
+    with open(regular_file(path), 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 # %% ../../nbs/studies/01_records.ipynb #df9f94b8
 def notebook_code(notebook:bytes # the file
@@ -267,6 +271,16 @@ def _tables(tables:Mapping) -> dict:
     return entries
 
 # %% ../../nbs/studies/01_records.ipynb #bd2836f5
+def _run_name(folder:str|Path) -> str:
+    "The name of a run's folder. Raises ValueError for one that names no folder of its own."
+    name = Path(folder).resolve().name
+    if not name or Path(folder).name == '..':
+        raise ValueError(f'{str(folder)!r} is no folder of a run: its last part must be a name')
+    if not name.isprintable():
+        raise ValueError(f'{str(folder)!r}: the name of a run holds characters that do not print')
+    return name
+
+# %% ../../nbs/studies/01_records.ipynb #f0a9f809
 def write_record(folder:str|Path,               # the run's own folder; its name is the run's
                  *, experiment:str,             # a plain key, such as 'train_backbone'
                  config:Mapping,                # configurations by role, and parameters
@@ -285,39 +299,56 @@ def write_record(folder:str|Path,               # the run's own folder; its name
     "Write `folder/run.json`, whole or not at all. Raises ValueError for rows with words in them."
     weights = {'read': [weight_entry(f) for f in weights_read],
                'written': [weight_entry(f) for f in weights_written]}
-    record = {'schema': SCHEMA, 'experiment': experiment, 'run': Path(folder).resolve().name,
+    record = {'schema': SCHEMA, 'experiment': experiment, 'run': _run_name(folder),
               'config': config, 'data': data,
               'provenance': provenance(device, shared, started, notebook), 'weights': weights}
     if metrics: record |= {'metrics': check_rows([plain(metrics)], 'metrics')[0]}
     rows = list(rows)
     if rows: record |= _tables({'rows': rows})
+    taken = sorted(set(tables) & {*record, 'history', 'metrics', 'rows', 'folder'})
+    if taken: raise ValueError(f'{taken} are entries of every record: give other names')
     record |= _tables(tables)
     if history is not None:
         record['history'] = {k: [brief(x) for x in plain(v)] for k, v in history.items()}
     return write_json(Path(folder)/'run.json', plain(record))
 
 # %% ../../nbs/studies/01_records.ipynb #1494e807
+def _short(value) -> str:
+    "The value in a message, cut where it is long."
+    text = repr(value) if isinstance(value, (str, int, float, type(None))) else ''
+    kind = type(value).__name__
+    return text if 0 < len(text) <= 80 else f'a long {kind}' if text else f'a {kind}'
+
+# %% ../../nbs/studies/01_records.ipynb #08fcdc35
+_ENTRIES = {'experiment': str, 'run': str, 'config': dict, 'data': dict, 'provenance': dict,
+            'weights': dict, 'metrics': dict, 'history': dict, 'rows': list}
+
 def _check_schema(file:Path, record):
     "Raise ValueError, naming the file, unless it is a record of this schema."
     if not isinstance(record, dict) or not {'schema', 'experiment', 'run'} <= set(record):
         raise ValueError(f"{file} is not a run record: expected the keys 'schema', 'experiment' "
                          "and 'run'")
     schema = record['schema']
+    if type(schema) is not int:
+        raise ValueError(f'{file} is not a run record: its schema is {_short(schema)}, '
+                         f'expected the number {SCHEMA}')
     if schema < SCHEMA:
         raise ValueError(f'{file} has schema {schema}, this mambaflow reads {SCHEMA}: run it again '
                          '(git log --grep "schema 2" has the commit that converted those kept here)')
     if schema > SCHEMA:
         raise ValueError(f'{file} has schema {schema}, this mambaflow reads {SCHEMA}: '
                          'update mambaflow')
+    for key, kind in _ENTRIES.items():
+        if isinstance(record.get(key, kind()), kind): continue
+        raise ValueError(f'{file} is not a run record: its {key} is {_short(record[key])}, '
+                         f'expected a {kind.__name__}')
 
 def read_record(file:str|Path # a run.json
                ) -> dict:     # the record, with its folder under `folder`
     "Read one record. Raises ValueError for a damaged file, no record, or another schema."
     file = Path(file)
-    try: record = json.loads(file.read_text(encoding='utf8'))
-    except ValueError as e:
-        raise ValueError(f'{file} is not readable as JSON ({e}): the run was damaged, '
-                         'delete it or run it again') from e
+    if file.is_symlink() and not file.exists(): raise ValueError(f'{file} is a link to nothing')
+    record = read_json(file)
     _check_schema(file, record)
     return {**record, 'folder': str(file.parent)}
 
@@ -330,7 +361,8 @@ def read_records(folder:str|Path,           # with everything below it but hidde
     if not folder.is_dir():
         raise FileNotFoundError(f'no folder {folder}: expected one with run.json files below it, '
                                 'as the experiment notebooks write them')
-    files = [f for f in sorted(folder.rglob('run.json'))
+    places = [Path(place) for place, _, names in os.walk(folder) if 'run.json' in names]
+    files = [f for f in sorted(place/'run.json' for place in places)
              if not any(part.startswith('.') for part in f.relative_to(folder).parts)]
     records = [r for r in map(read_record, files) if experiment in (None, r['experiment'])]
     if records: return records
@@ -338,21 +370,168 @@ def read_records(folder:str|Path,           # with everything below it but hidde
     raise FileNotFoundError(f'no {wanted} in {folder}: looked at {len(files)} run.json files in it '
                             'and below; run the experiment first')
 
-# %% ../../nbs/studies/01_records.ipynb #44f8cb0a
+# %% ../../nbs/studies/01_records.ipynb #0561d2fb
+class _Shown(Styler):
+    "A styled table whose texts are escaped."
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.format()
+        for axis in (0, 1): self.format_index(axis=axis)
+
+    def format(self, *args, escape='html', **kwargs):
+        return super().format(*args, escape=escape, **kwargs)
+
+    def format_index(self, *args, escape='html', **kwargs):
+        return super().format_index(*args, escape=escape, **kwargs)
+
+    def set_caption(self, caption):
+        return super().set_caption(html.escape(caption))
+
+class Table(pd.DataFrame):
+    "A table whose pages show markup as text."
+    @property
+    def _constructor(self): return Table
+
+    @property
+    def style(self):
+        def escaped(names): return [html.escape(n) if isinstance(n, str) else n for n in names]
+        return _Shown(self.rename_axis(index=escaped(self.index.names),
+                                       columns=escaped(self.columns.names)))
+
+# %% ../../nbs/studies/01_records.ipynb #748a2b99
+def plain_text(text # anything, by its str
+              ) -> str:
+    "A text as Markdown and HTML show it: their characters stand for themselves."
+    text = html.escape(' '.join(str(text).split('\n')), quote=False)
+    return re.sub(r'([\\`*\[\]|$])', r'\\\1', text)
+
+# %% ../../nbs/studies/01_records.ipynb #b3afcb27
+def check_names(records:Sequence[Mapping] # of runs that are told apart by their names
+               ) -> list[Mapping]:        # the same
+    "Raise ValueError, naming both files, for two records of one name: one would hide the other."
+    seen = {}
+    for record in records:
+        name, folder = record['run'], record.get('folder', '')
+        if name in seen:
+            raise ValueError(f'two records of {name!r}, {Path(seen[name])/"run.json"} and '
+                             f'{Path(folder)/"run.json"}: leave one out, or rename its folder')
+        seen[name] = folder
+    return list(records)
+
+# %% ../../nbs/studies/01_records.ipynb #d59747e2
 def rows_table(records:Mapping|Sequence[Mapping], # one record or several
                table:str='rows'                   # which of its tables
               ) -> pd.DataFrame:                  # a line for each row, with the run in front
-    "Rows of records as one table. A record without that table adds nothing."
+    "Rows of records as one table. A record without that table adds nothing; a name twice fails."
     records = [records] if isinstance(records, Mapping) else records
-    rows = [{'run': r['run'], **row} for r in records for row in r.get(table, [])]
-    return pd.DataFrame(rows)
+    rows = [{'run': r['run'], **row} for r in check_names(records) for row in r.get(table, [])]
+    return Table(rows)
 
 # %% ../../nbs/studies/01_records.ipynb #d94759db
 def markdown_table(table:pd.DataFrame # of what a reader sees
                   ) -> str:           # Markdown, without the index
     "A table in Markdown."
     lines = [table.columns, ['---'] * len(table.columns), *table.values]
-    return '\n'.join('| ' + ' | '.join(map(str, line)) + ' |' for line in lines)
+    return '\n'.join('| ' + ' | '.join(map(plain_text, line)) + ' |' for line in lines)
+
+# %% ../../nbs/studies/01_records.ipynb #465f4273
+class Parameter(NamedTuple):
+    "A parameter that a notebook declares."
+    kind:str|None   # its annotation: 'int', 'float', 'bool' or 'str'; None when it has none
+    default:Any     # its value, None when that is no literal
+
+def _literal(node:ast.expr):
+    try: return ast.literal_eval(node)
+    except ValueError: return None
+
+def _assignments(source:str) -> dict[str, Parameter]:
+    "Names that a cell assigns."
+    found = {}
+    for line in ast.parse(source).body:
+        if isinstance(line, ast.AnnAssign):
+            found[line.target.id] = Parameter(ast.unparse(line.annotation), _literal(line.value))
+        elif isinstance(line, ast.Assign):
+            for target in line.targets: found[target.id] = Parameter(None, _literal(line.value))
+    return found
+
+def notebook_parameters(notebook:str|Path       # file
+                       ) -> dict[str, Parameter]: # name -> what is declared
+    "The parameters that a notebook declares. Raises ValueError for a file that is no notebook."
+    content = read_json(notebook)
+    cells = content.get('cells') if isinstance(content, dict) else None
+    if not isinstance(cells, list): raise ValueError(f'{notebook} is no notebook: it has no cells')
+    try:
+        tagged = [c for c in cells if 'parameters' in c['metadata'].get('tags', [])]
+        return _assignments(''.join(tagged[0]['source'])) if tagged else {}
+    except (SyntaxError, AttributeError, KeyError, TypeError) as e:
+        raise ValueError(f'{notebook}: its parameters cannot be read, expected one `name = value` '
+                         f'a line ({type(e).__name__}: {e})') from None
+
+# %% ../../nbs/studies/01_records.ipynb #a3d934c3
+_FLOAT = re.compile(r'[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?')     # of YAML 1.2 and JSON
+_NUMBERS = re.compile(r'[\d. ]*\d[\d. ]*')                          # '16 64'
+_WORDS = {'int': 'a whole number', 'float': 'a number', 'bool': 'true or false', 'str': 'text'}
+_LONGEST = 4096                                                    # characters of a text
+
+def _wrong(name:str, value, expected:str) -> ValueError:
+    return ValueError(f'{name} must be {expected}, got {_short(value)}')
+
+def _typed(name:str, value, parameter:Parameter):
+    "The value of a parameter as its notebook expects it."
+    kind, words = parameter.kind, _WORDS.get(parameter.kind, 'a number, text, true or false')
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind == 'float' and isinstance(value, str) and _FLOAT.fullmatch(value): value = float(value)
+    elif kind == 'float' and is_number and abs(value) < 1e300: pass
+    elif kind == 'int' and is_number and isinstance(value, int) and abs(value) < 2**63: pass
+    elif kind == 'str' and is_number and _NUMBERS.fullmatch(parameter.default or ''):
+        value = str(value)
+    elif kind == 'str' and is_number:
+        raise _wrong(name, value, f'text (`-r {name} ...` of papermill, quotes in a plan)')
+    elif kind == 'str' and isinstance(value, str): pass
+    elif kind == 'bool' and isinstance(value, bool): pass
+    elif kind not in _WORDS and isinstance(value, (bool, int, float, str)): pass
+    else: raise _wrong(name, value, words)
+    return value
+
+def _check_range(name:str, value, kind:str|None):
+    "Raise ValueError for a value of the right type that no notebook can use."
+    if isinstance(value, float) and not math.isfinite(value): raise _wrong(name, value, 'finite')
+    if kind == 'int' and value < 0: raise _wrong(name, value, 'at least 0')
+    if not isinstance(value, str): return
+    if len(value) > _LONGEST: raise _wrong(name, value, f'at most {_LONGEST} characters long')
+    if '\0' in value: raise _wrong(name, value, 'text without null characters')
+
+def check_values(parameters:Mapping[str, Parameter], # of `notebook_parameters`
+                 values:Mapping[str, Any]            # what is asked for
+                ) -> dict[str, Any]:                 # the same, with numbers for their texts
+    "Raise ValueError for unknown names and wrong types."
+    checked = {}
+    for name, value in values.items():
+        if name not in parameters:
+            near = difflib.get_close_matches(str(name), parameters, 3, .5)
+            hint = f"did you mean {' or '.join(near)}? " if near else ''
+            raise ValueError(f'unknown parameter {_short(name)}: {hint}'
+                             f"There are {', '.join(sorted(parameters))}")
+        checked[name] = _typed(name, value, parameters[name])
+        _check_range(name, checked[name], parameters[name].kind)
+    return checked
+
+# %% ../../nbs/studies/01_records.ipynb #e6731493
+def _injected(sources:Sequence[str] # of cells that ran
+             ) -> set[str]:
+    "Names that papermill set."
+    own = [source for source in sources if source.startswith('# Parameters')]
+    return {name for source in own for name in _assignments(source)}
+
+def check_parameters(notebook:str,           # that runs, relative to the repository
+                     namespace:dict[str, Any] # its `globals()`
+                    ):
+    "Raise ValueError, before anything is computed, for parameters that a notebook does not have."
+    parameters = notebook_parameters(repo_path(notebook))
+    asked = {name: None for name in _injected(namespace.get('In', []))}
+    names = {name: namespace[name] for name in {**parameters, **asked} if name in namespace}
+    try: namespace.update(check_values(parameters, names))
+    except ValueError as e: raise ValueError(f'{notebook}: {e}') from None
 
 # %% ../../nbs/studies/01_records.ipynb #1a88b442
 def _flat(o, prefix='') -> dict:
@@ -392,15 +571,18 @@ class Run:
     device:str          # 'cpu' or 'cuda'
     shared:bool|None    # whether others used the device when it began
     started:datetime
+    lock:FolderLock     # on the folder, until the record is written
 
     def write(self, **results) -> Path: # the file; `results` as for `write_record`
         "Write the record of this run."
         shared = self.shared
         if self.device == 'cuda': shared = device_shared() or shared
-        return write_record(self.folder, experiment=self.experiment,
+        file = write_record(self.folder, experiment=self.experiment,
                             config=self.config, data=self.data,
                             device=self.device, shared=shared, started=self.started,
                             notebook=self.notebook, **results)
+        self.lock.release()
+        return file
 
 # %% ../../nbs/studies/01_records.ipynb #ba777053
 def open_run(folder:str|Path,         # the run's own folder, whose name is the run's
@@ -410,11 +592,23 @@ def open_run(folder:str|Path,         # the run's own folder, whose name is the 
              cpu:bool=False,          # stay on the CPU even where there is a GPU
              notebook:str|None=None   # that runs, relative to the repository
             ) -> Run:                 # with the device to compute on
-    "Begin a run. Raises FileExistsError when the folder holds another one."
+    """Begin a run; its folder belongs to this process until the record is written.
+
+    Raises FileExistsError when the folder holds another run, FolderInUse while one is under way."""
+    _run_name(folder)
     folder = check_folder(repo_path(folder), experiment, config, data)
     if notebook: code_manifest(notebook) # a wrong path fails now, not at the end
+    lock = hold_folder(folder)
+    try:
+        clear_temporaries(folder)
+        check_folder(folder, experiment, config, data)   # nobody can write there any more
+    except BaseException:
+        lock.release()
+        raise
     device = 'cuda' if torch.cuda.is_available() and not cpu else 'cpu'
-    return Run(folder, experiment, config, data, notebook, device, device_shared(device), now())
+    run = Run(folder, experiment, config, data, notebook, device, device_shared(device), now(), lock)
+    weakref.finalize(run, lock.release)  # a run that failed is forgotten with its variable
+    return run
 
 # %% ../../nbs/studies/01_records.ipynb #098b947c
 def weight_problem(entry:Mapping, # one of a record's `weights['read']`

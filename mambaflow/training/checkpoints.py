@@ -8,25 +8,31 @@ __all__ = ['SUFFIXES', 'PREFIXES', 'WRAPPERS', 'CheckpointError', 'find_checkpoi
 
 # %% ../../nbs/training/01_checkpoints.ipynb #86437196
 import difflib
+import io
+import itertools
 import json
+import math
 import os
 import pickletools
 import re
 import stat
+import threading
 import time
 import uuid
 import warnings
 import zipfile
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim.swa_utils import AveragedModel
-from ..config import Config, atomic_path, from_dict
+from ..config import Config, atomic_path, from_dict, regular_file
 
 # %% ../../nbs/training/01_checkpoints.ipynb #d05951e0
 class CheckpointError(ValueError):
@@ -45,7 +51,11 @@ def find_checkpoints(folder:str|Path # where to look
     paths = {p for pattern in _PLACES for p in Path(folder).glob(pattern)}
     files = [p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file()]
     visible = [p for p in files if not p.name.startswith('.')]
-    return sorted(visible, key=lambda p: (-p.stat().st_mtime, p))
+    return sorted(visible, key=lambda p: (-_mtime(p), p))
+
+def _mtime(path:Path) -> float: # seconds; 0 for a file that is gone meanwhile
+    try: return path.stat().st_mtime
+    except OSError: return 0.
 
 # %% ../../nbs/training/01_checkpoints.ipynb #31cd1dc7
 _BYTES = {'bytes': 1000, 'kB': 1000, 'MB': 1000, 'GB': float('inf')}
@@ -61,6 +71,14 @@ def _human(value:float,           # in the smallest unit
     digits = 1 if value < 10 else 0
     return f'{value:.{digits}f} {unit}'
 
+def _clip(text:Any,   # a name or a reason, of any origin
+          limit:int=80 # characters
+         ) -> str:
+    "The beginning of a text, without characters that a terminal would obey."
+    text = str(text)
+    more = '...' if len(text) > limit else ''
+    return ''.join(c if c.isprintable() else ' ' for c in text[:limit]) + more
+
 def _size(path:Path) -> str:
     return _human(path.stat().st_size, _BYTES)
 
@@ -73,7 +91,7 @@ def _listing(paths:list[Path], # files that exist
              limit:int=8       # how many to list
             ) -> str:          # one indented line each
     "Files with their sizes and ages."
-    lines = [f'\n  {p}  ({_size(p)}, {_age(p)} old)' for p in paths[:limit]]
+    lines = [f'\n  {p}  ({_size(p)}, {_age(p)} old)' for p in paths[:limit] if p.exists()]
     if len(paths) > limit: lines.append(f'\n  and {len(paths) - limit} more')
     return ''.join(lines)
 
@@ -124,7 +142,7 @@ def _head(path:Path    # as the user gave it
         if files: advice = f'Give one of the files in it:{_listing(files)}'
         raise CheckpointError(f'{path}: a folder. {advice}')
     try:
-        with open(path, 'rb') as f: head = f.read(256)
+        with open(regular_file(path), 'rb') as f: head = f.read(256)
     except (FileNotFoundError, NotADirectoryError): raise _missing(path) from None
     except (OSError, ValueError) as e:
         raise CheckpointError(f'{path}: cannot be read: {e}') from None
@@ -134,7 +152,7 @@ def _head(path:Path    # as the user gave it
     return head
 
 # %% ../../nbs/training/01_checkpoints.ipynb #2348345c
-_ZIP, _LONGEST_HEADER, _NEWEST_PICKLE = b'PK\x03\x04', 10**8, 5
+_ZIP, _LONGEST_HEADER, _NEWEST_PICKLE = b'PK\x03\x04', 10 * 10**6, 5
 
 def _inspect(path:str|Path           # what the user gave
             ) -> tuple[Path, str]:   # path, and 'zip', 'safetensors' or 'pickle'
@@ -143,116 +161,502 @@ def _inspect(path:str|Path           # what the user gave
     head = _head(path)
     if head.startswith(_ZIP): return path, 'zip'
     header_length = int.from_bytes(head[:8], 'little')       # of safetensors, then JSON follows
-    if head[8:9] == b'{' and header_length <= _LONGEST_HEADER: return path, 'safetensors'
+    if head[8:9] == b'{' and header_length < 2**40: return path, 'safetensors'
     is_pickle = len(head) > 1 and head[0] == 0x80 and head[1] <= _NEWEST_PICKLE
     if is_pickle: return path, 'pickle'
     raise CheckpointError(f'{path}: not a checkpoint but {_foreign(head)}')
 
 # %% ../../nbs/training/01_checkpoints.ipynb #9e2b7719
 class _Inert:
-    "Stands in for an object beside the weights: accepts any arguments, keeps nothing."
-    def __new__(cls, *args, **kwargs): return super().__new__(cls)
-    def __setstate__(self, state): pass
+    "Stands in for an object beside the weights: keeps nothing."
 
-class _Dict:
-    "Stands in for subclasses of dict: makes an OrderedDict, which torch's reader can fill."
-    def __new__(cls, *args, **kwargs): return OrderedDict()
+class _Stranger(Exception):
+    "A pickle wants to import something; the text is its name."
+
+class _TooMuch(Exception):
+    "A file asks for more than its bytes can mean; the text says for what."
 
 # %% ../../nbs/training/01_checkpoints.ipynb #ed8b0c94
 _DICTS = '''
+collections.OrderedDict collections.Counter builtins.dict
 collections.defaultdict easydict.EasyDict yacs.config.CfgNode addict.addict.Dict
 lightning_fabric.utilities.data.AttributeDict lightning.fabric.utilities.data.AttributeDict
 pytorch_lightning.utilities.parsing.AttributeDict
 '''.split()
 _OBJECTS = '''
 argparse.Namespace types.SimpleNamespace typing.Any uuid.UUID
-datetime.datetime datetime.date datetime.timedelta
+datetime.datetime datetime.date datetime.timedelta decimal.Decimal fractions.Fraction
 pathlib.PosixPath pathlib.WindowsPath pathlib.PurePosixPath pathlib.PureWindowsPath
-pathlib._local.PosixPath pathlib._local.WindowsPath
+pathlib._local.PosixPath pathlib._local.WindowsPath pathlib.Path
 numpy.dtype numpy.ndarray numpy.core.multiarray.scalar numpy.core.multiarray._reconstruct
-numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct torch.torch_version.TorchVersion
-builtins.int builtins.float builtins.str builtins.bool builtins.list builtins.tuple builtins.dict
+numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct numpy._core.numeric._frombuffer
+numpy.core.numeric._frombuffer numpy.random._pickle.__randomstate_ctor
+numpy.random._pickle.__generator_ctor numpy.random._pickle.__bit_generator_ctor
+numpy.random._mt19937.MT19937 numpy.random._pcg64.PCG64 torch.torch_version.TorchVersion collections.deque
+builtins.int builtins.float builtins.str builtins.bool builtins.list builtins.tuple
+builtins.set builtins.frozenset builtins.complex builtins.bytearray builtins.bytes
+builtins.range builtins.slice builtins.object _codecs.encode copyreg._reconstructor
+torch.Tensor torch.nn.parameter.Parameter torch.nn.parameter.Buffer torch.device
+torch.serialization._get_layout
+torch.per_tensor_affine torch.per_tensor_symmetric torch.per_channel_affine
+torch.per_channel_symmetric torch.per_channel_affine_float_qparams
 omegaconf.dictconfig.DictConfig omegaconf.listconfig.ListConfig
 omegaconf.base.ContainerMetadata omegaconf.base.Metadata
 omegaconf.nodes.AnyNode omegaconf.nodes.IntegerNode omegaconf.nodes.FloatNode
 omegaconf.nodes.StringNode omegaconf.nodes.BooleanNode
 '''.split()
-# one class per name, so that a message about the file's content can name it; the real types of
-# these names are never touched
-_STAND_INS = [(_Dict, name) for name in _DICTS]
-_STAND_INS += [(type(name, (_Inert,), {}), name) for name in _OBJECTS]
 
 # %% ../../nbs/training/01_checkpoints.ipynb #08e4f8ba
-def _imports(path:Path       # a pickle
-            ) -> list[str]:  # dotted names
-    "What a plain pickle would import, from a listing of its opcodes."
-    names, strings = [], []
-    try:
-        with open(path, 'rb') as f:
-            for op, arg, _ in pickletools.genops(f):
-                if op.name in ('GLOBAL', 'INST'): names.append(arg.replace(' ', '.'))
-                elif op.name == 'STACK_GLOBAL': names.append('.'.join(strings[-2:]))
-                elif isinstance(arg, str): strings.append(arg)
-    except Exception: pass # it is damaged as well; the names so far serve
-    return names
+_MOST_AXES = 64
+
+class _Storage(NamedTuple):
+    "Stored bytes, and the type of number in them."
+    data: Tensor        # uint8 (n,)
+    dtype: torch.dtype
+
+def _view(data:Tensor,                # uint8 (n,)
+          dtype:torch.dtype,
+          offset:int, size:tuple, stride:tuple, # in numbers
+          metadata:dict|None=None     # whether they are read conjugated or negated
+         ) -> Tensor:
+    "A tensor of stored bytes."
+    if len(size) > _MOST_AXES: raise ValueError(f'a tensor of {len(size)} axes')
+    whole = len(data) // dtype.itemsize * dtype.itemsize
+    view = data[:whole].view(dtype).as_strided(size, stride, offset)
+    if not isinstance(metadata, dict): return view
+    if metadata.get('conj'): view = view.conj()
+    return -view if metadata.get('neg') else view
 
 # %% ../../nbs/training/01_checkpoints.ipynb #3a82fc64
-def _damaged(path:Path,     # a file that its reader cannot read
+class _Odd(Tensor):
+    "Has the shape of a stored tensor that is not made of plain numbers, and no numbers."
+    kind = 'of an unknown kind'
+
+def _is_size(value) -> bool:
+    return isinstance(value, tuple) and all(type(n) is int for n in value)
+
+def _odd(kind:str) -> Callable: # -> a function that makes a placeholder
+    "What stands for tensors of one kind."
+    cls = type('_Odd', (_Odd,), {'kind': kind})
+    def placeholder(*args):
+        inner = args[1] if len(args) > 1 and isinstance(args[1], tuple) else ()
+        size = next((a for a in (*args, *inner) if _is_size(a) and a), (1,))
+        return torch.empty(size, device='meta').as_subclass(cls)
+    return placeholder
+
+# %% ../../nbs/training/01_checkpoints.ipynb #e62aa50b
+def _make_dict(*args) -> dict:
+    "A dictionary, of the pairs that some classes are given."
+    made = {}
+    pairs = args[0] if args and isinstance(args[0], list) else []
+    for pair in pairs:
+        if len(pair) == 2: _put(made, *pair)
+    return made
+
+def _put(target:Any, key:Any, value:Any):
+    "Set an item where it can matter: a key that is no plain value is left out, it may be a trap."
+    if type(target) is not dict: return
+    if isinstance(key, int) and key.bit_length() > 64: return
+    if isinstance(key, (str, bytes, int, float, type(None))): target[key] = value
+
+# %% ../../nbs/training/01_checkpoints.ipynb #54680e08
+def _inert(*args) -> _Inert: return _Inert()
+def _plain(storage, offset, size, stride, requires_grad=False, hooks=None, metadata=None):
+    return _view(storage.data, storage.dtype, offset, size, stride, metadata)
+def _typed(storage, offset, size, stride, requires_grad, hooks, dtype, metadata=None):
+    return _view(storage.data, dtype, offset, size, stride, metadata)
+def _first(data, *args): return data
+def _delegate(function, kind, args, state): return function.call(*args)
+
+class _Function(NamedTuple):
+    "A name in a pickle, and what is called in its place."
+    name: str
+    call: Callable
+
+_CALLS = {'_rebuild_tensor': _plain, '_rebuild_tensor_v2': _plain, '_rebuild_tensor_v3': _typed,
+          '_rebuild_parameter': _first, '_rebuild_parameter_with_state': _first,
+          '_rebuild_device_tensor_from_cpu_tensor': _first,
+          '_rebuild_sparse_tensor': _odd('sparse'), '_rebuild_qtensor': _odd('quantised'),
+          '_rebuild_nested_tensor': _odd('nested'),
+          '_rebuild_meta_tensor_no_storage': _odd('on the meta device, without numbers'),
+          '_rebuild_wrapper_subclass': _odd('of a subclass'),
+          '_rebuild_device_tensor_from_numpy': _odd('of another device')}
+_CALLS = {f'torch._utils.{name}': call for name, call in _CALLS.items()}
+_CALLS |= {name: _make_dict for name in _DICTS} | {name: _inert for name in _OBJECTS}
+_CALLS |= {'torch._tensor._rebuild_from_type_v2': _delegate, 'torch.Size': tuple}
+
+# %% ../../nbs/training/01_checkpoints.ipynb #f36701d5
+_STORAGES = {'Double': torch.float64, 'Float': torch.float32, 'Half': torch.float16,
+             'BFloat16': torch.bfloat16, 'Long': torch.int64, 'Int': torch.int32,
+             'Short': torch.int16, 'Char': torch.int8, 'Byte': torch.uint8, 'Bool': torch.bool,
+             'ComplexDouble': torch.complex128, 'ComplexFloat': torch.complex64,
+             'Untyped': torch.uint8, 'QUInt8': torch.uint8, 'QInt8': torch.int8,
+             'QInt32': torch.int32}
+_MODULES = ('torch', 'torch.cuda', 'torch.storage')
+_TYPES = {f'{m}.{k}Storage': t for m in _MODULES for k, t in _STORAGES.items()}
+_TYPES |= {str(t): t for t in vars(torch).values() if isinstance(t, torch.dtype)}
+
+def _look_up(module:str, name:str) -> Any: # what a pickle gets for a name
+    "A type of number, or what is called in the place of a function. Raises _Stranger."
+    if (module, name) in NAME_MAPPING: module, name = NAME_MAPPING[module, name]
+    module = IMPORT_MAPPING.get(module, module)
+    full = f'{module}.{name}'
+    if full in _TYPES: return _TYPES[full]
+    if full in _CALLS: return _Function(full, _CALLS[full])
+    raise _Stranger(full)
+
+# %% ../../nbs/training/01_checkpoints.ipynb #494cc9c7
+_MOST_STEPS = 2_000_000      # a model of 10,000 tensors needs half a million
+_MOST_CALLS = 300_000        # that model and its optimiser need 80,000
+_LONGEST_LINE = 10_000       # bytes of a name
+
+class _Source:
+    "An open file that refuses to read more than it has."
+    def __init__(self, file, size:int): # bytes
+        self.file = file
+        self.size = size
+
+    def read(self, n:int) -> bytes:
+        if n > self.size: raise EOFError('an instruction asks for more bytes than there are')
+        return self.file.read(n)
+
+    def readline(self) -> bytes: return self.file.readline(_LONGEST_LINE)
+
+# %% ../../nbs/training/01_checkpoints.ipynb #4e914dba
+class _PickleReader:
+    "Follows the instructions of a pickle, without running anything."
+    def __init__(self, source:_Source,
+                 storage:Callable):      # what a persistent id stands for
+        self.source = source
+        self.storage = storage
+        self.stack = []
+        self.marks = []                  # the stacks below the present one
+        self.memo = {}
+        self.calls = 0
+        self.names = []                  # what it would have imported
+
+    def load(self) -> Any:
+        "The object at the end of the instructions."
+        for number, (op, arg, _) in enumerate(pickletools.genops(self.source)):
+            if number == _MOST_STEPS: raise _TooMuch(f'more than {_MOST_STEPS:,} instructions')
+            act = _OPS.get(op.name)
+            if act is None: raise ValueError(f'an instruction {op.name}, which no checkpoint has')
+            act(self, arg)
+        return self.stack.pop()
+
+    def push(self, value): self.stack.append(value)
+    def pop(self): return self.stack.pop()
+    def remember(self, place): self.memo[place] = self.stack[-1]
+    def recall(self, place): self.push(self.memo[place])
+
+    def mark(self):
+        self.marks.append(self.stack)
+        self.stack = []
+
+    def since_mark(self) -> list:
+        items = self.stack
+        self.stack = self.marks.pop()
+        return items
+
+    def pack(self, n:int):
+        items = [self.pop() for _ in range(n)]
+        self.push(tuple(items[::-1]))
+
+    def extend(self, items:list):
+        if type(self.stack[-1]) is list: self.stack[-1].extend(items)
+
+    def set_items(self, items:list):
+        for key, value in zip(items[::2], items[1::2]): _put(self.stack[-1], key, value)
+
+    def find(self, module:str, name:str):
+        self.push(_look_up(module, name))
+        self.names.append(f'{module}.{name}')
+
+    def call(self, arguments:int=1): # on the stack; only the positional ones count
+        args = [self.pop() for _ in range(arguments)][-1]
+        function = self.pop()
+        if not isinstance(function, _Function) or not isinstance(args, tuple):
+            raise ValueError('it calls what is no function')
+        self.calls += 1
+        if self.calls > _MOST_CALLS: raise _TooMuch(f'more than {_MOST_CALLS:,} objects')
+        self.push(function.call(*args))
+
+# %% ../../nbs/training/01_checkpoints.ipynb #b83efb7b
+_PUSHED = '''INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING
+SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE SHORT_BINUNICODE BINUNICODE
+BINUNICODE8'''.split()
+_OPS = {name: _PickleReader.push for name in _PUSHED}
+_OPS |= {name: lambda r, _: None for name in ('PROTO', 'FRAME', 'STOP')}
+_OPS |= {'NONE': lambda r, _: r.push(None),
+         'NEWTRUE': lambda r, _: r.push(True),
+         'NEWFALSE': lambda r, _: r.push(False),
+         'EMPTY_LIST': lambda r, _: r.push([]),
+         'EMPTY_DICT': lambda r, _: r.push({}),
+         'EMPTY_SET': lambda r, _: r.push(_Inert()),
+         'EMPTY_TUPLE': lambda r, _: r.push(()),
+         'TUPLE1': lambda r, _: r.pack(1),
+         'TUPLE2': lambda r, _: r.pack(2),
+         'TUPLE3': lambda r, _: r.pack(3),
+         'MARK': lambda r, _: r.mark(),
+         'TUPLE': lambda r, _: r.push(tuple(r.since_mark())),
+         'LIST': lambda r, _: r.push(r.since_mark())}
+
+# %% ../../nbs/training/01_checkpoints.ipynb #925d6ae9
+def _push_dict(r:_PickleReader, _):
+    items = r.since_mark()
+    r.push({})
+    r.set_items(items)
+
+def _stack_global(r:_PickleReader, _):
+    name, module = r.pop(), r.pop()
+    r.find(str(module), str(name))
+
+def _forget(r:_PickleReader, _):
+    if r.stack: r.pop()
+    else: r.since_mark()
+
+_OPS |= {'DICT': _push_dict,
+         'POP': _forget,
+         'POP_MARK': lambda r, _: r.since_mark(),
+         'DUP': lambda r, _: r.push(r.stack[-1]),
+         'APPEND': lambda r, _: r.extend([r.pop()]),
+         'APPENDS': lambda r, _: r.extend(r.since_mark()),
+         'SETITEM': lambda r, _: r.set_items([r.pop(), r.pop()][::-1]),
+         'SETITEMS': lambda r, _: r.set_items(r.since_mark()),
+         'ADDITEMS': lambda r, _: r.since_mark(),
+         'FROZENSET': lambda r, _: r.push(_inert(r.since_mark())),
+         'MEMOIZE': lambda r, _: r.remember(len(r.memo)),
+         'GLOBAL': lambda r, names: r.find(*names.split(' ', 1)),
+         'STACK_GLOBAL': _stack_global,
+         'REDUCE': lambda r, _: r.call(),
+         'NEWOBJ': lambda r, _: r.call(),
+         'NEWOBJ_EX': lambda r, _: r.call(2),
+         'BUILD': lambda r, _: r.pop(),
+         'BINPERSID': lambda r, _: r.push(r.storage(r.pop()))}
+_OPS |= {name: _PickleReader.remember for name in ('PUT', 'BINPUT', 'LONG_BINPUT')}
+_OPS |= {name: _PickleReader.recall for name in ('GET', 'BINGET', 'LONG_BINGET')}
+
+# %% ../../nbs/training/01_checkpoints.ipynb #fb19a666
+def _fill(file, data:Tensor): # binary; uint8 (n,), changed in place
+    "Read exactly so many bytes."
+    view = memoryview(data.numpy())
+    while len(view):
+        n = file.readinto(view[:2**24])
+        if not n: raise EOFError('it ends before its tensors do')
+        view = view[n:]
+
+def _tidy(data:Tensor, dtype:torch.dtype): # uint8 (n,), changed in place
+    "Make every byte of truth values 0 or 1, as torch expects."
+    if dtype is torch.bool: data.copy_(data != 0)
+
+def _storage_id(pid:Any) -> tuple[torch.dtype, str, int, tuple|None]: # type, key, bytes, view
+    "The parts of a persistent id. Raises ValueError."
+    if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] not in ('storage', b'storage'):
+        raise ValueError('an id that torch.save does not write')
+    _, dtype, key, _, numel = pid[:5]
+    valid = isinstance(dtype, torch.dtype) and isinstance(key, str) and isinstance(numel, int)
+    if not valid or numel < 0: raise ValueError('a stored tensor of no size or type')
+    return dtype, key, numel * dtype.itemsize, pid[5] if len(pid) > 5 else None
+
+# %% ../../nbs/training/01_checkpoints.ipynb #47fde48e
+_LARGEST_TABLE, _MOST_INFLATED = 16 * 10**6, 10
+
+def _check_member(info:zipfile.ZipInfo):
+    "Raise _TooMuch for a member that claims to be much larger than its bytes."
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _TooMuch(f'{_clip(info.filename)} is compressed in a way that torch does not use')
+    most = info.compress_size
+    if info.compress_type == zipfile.ZIP_DEFLATED: most = _MOST_INFLATED * most + 1000
+    if info.file_size > most:
+        raise _TooMuch(f'{_clip(info.filename)} claims {info.file_size:,} bytes and has '
+                       f'{info.compress_size:,}: a zip bomb. Unpack it and save it without '
+                       'compression if you trust it')
+
+def _open_zip(file,     # binary
+              size:int  # bytes
+             ) -> zipfile.ZipFile:
+    "An archive whose sizes are possible. Raises BadZipFile and _TooMuch."
+    end = zipfile._EndRecData(file)
+    if end is None: raise zipfile.BadZipFile('no table of contents')
+    if end[5] > min(size, _LARGEST_TABLE): raise _TooMuch('its table of contents is too large')
+    archive = zipfile.ZipFile(file)
+    members = archive.infolist()
+    for info in members: _check_member(info)
+    if len(archive.NameToInfo) < len(members): raise _TooMuch('two members have one name')
+    if sum(info.compress_size for info in members) > size: raise _TooMuch('its members overlap')
+    return archive
+
+# %% ../../nbs/training/01_checkpoints.ipynb #ab00d707
+def _member(archive:zipfile.ZipFile, name:str) -> Tensor: # uint8 (n,)
+    "The bytes of a member. Raises KeyError, and BadZipFile for a wrong checksum."
+    info = archive.getinfo(name)
+    if not info.CRC: info.CRC = None          # torch was set to write none
+    data = torch.empty(info.file_size, dtype=torch.uint8)
+    with archive.open(info) as member: _fill(member, data)
+    return data
+
+def _root(path:Path, archive:zipfile.ZipFile) -> str: # folder in the archive, with its slash
+    "Where torch.save put everything. Raises CheckpointError for an archive of something else."
+    names = archive.namelist()
+    last = {n.rpartition('/')[2] for n in names}
+    if 'constants.pkl' in last:
+        raise CheckpointError(f'{path}: a TorchScript program. Save its weights alone: '
+                              'torch.save(torch.jit.load(path).state_dict(), "weights.pt")')
+    roots = [n.removesuffix('data.pkl') for n in names if n.rpartition('/')[2] == 'data.pkl']
+    if len(roots) == 1: return roots[0]
+    some = ', '.join(_clip(n) for n in sorted(last)[:5])
+    raise CheckpointError(f'{path}: a zip archive that torch.save did not write; in it: {some}')
+
+# %% ../../nbs/training/01_checkpoints.ipynb #11c37b02
+def _read_zip(path:Path, file, size:int) -> Any:
+    "The content of a file that torch.save writes today."
+    archive = _open_zip(file, size)
+    root = _root(path, archive)
+    if f'{root}byteorder' in archive.NameToInfo:
+        order = archive.read(f'{root}byteorder')
+        if order != b'little': raise _TooMuch('its numbers have the byte order of another machine')
+    stored = {}
+    def storage(pid):
+        dtype, key, nbytes, _ = _storage_id(pid)
+        if key not in stored:
+            stored[key] = _member(archive, f'{root}data/{key}')
+            _tidy(stored[key], dtype)
+        if nbytes > len(stored[key]): raise EOFError('a tensor is larger than its bytes')
+        return _Storage(stored[key], dtype)
+    program = _member(archive, f'{root}data.pkl').numpy().tobytes()
+    return _PickleReader(_Source(io.BytesIO(program), len(program)), storage).load()
+
+# %% ../../nbs/training/01_checkpoints.ipynb #23e1e430
+_MAGIC = 0x1950a86a20f9469cfc6c        # of the first of five pickles in a file
+
+def _read_old(path:Path, file, size:int) -> Any:
+    "The content of a file that torch.save wrote until 2020. Its tensors lie behind its pickles."
+    source = _Source(file, size)
+    stored, left = {}, size
+    def storage(pid):
+        nonlocal left
+        dtype, key, nbytes, view = _storage_id(pid)
+        if key not in stored:
+            left -= nbytes
+            if left < 0: raise EOFError('its tensors are larger than the file')
+            stored[key] = _Storage(torch.empty(nbytes, dtype=torch.uint8), dtype)
+        if view is None: return stored[key]
+        _, offset, count = view
+        begin, end = offset * dtype.itemsize, (offset + count) * dtype.itemsize
+        return _Storage(stored[key].data[begin:end], dtype)
+    first = _PickleReader(source, storage)
+    magic = first.load()
+    if type(magic) is not int or magic != _MAGIC:
+        if first.names: raise _Stranger(first.names[0])
+        raise ValueError('its first object is no mark of torch.save')
+    for _ in range(2): _PickleReader(source, storage).load() # a version, and sizes of a machine
+    content = _PickleReader(source, storage).load()
+    for key in _PickleReader(source, storage).load(): _fill_old(file, stored[key])
+    return content
+
+def _fill_old(file, storage:_Storage):
+    "Read the bytes of a storage, behind their number."
+    count = int.from_bytes(file.read(8), 'little')
+    if count * storage.dtype.itemsize != len(storage.data):
+        raise ValueError('a tensor has another length than was announced')
+    _fill(file, storage.data)
+    _tidy(storage.data, storage.dtype)
+
+# %% ../../nbs/training/01_checkpoints.ipynb #4da07c28
+_MOST_TENSORS = 30_000       # in one file
+_SAFE_TYPES = {'F64': torch.float64, 'F32': torch.float32, 'F16': torch.float16,
+               'BF16': torch.bfloat16, 'I64': torch.int64, 'I32': torch.int32, 'I16': torch.int16,
+               'I8': torch.int8, 'U8': torch.uint8, 'U16': torch.uint16, 'U32': torch.uint32,
+               'U64': torch.uint64, 'BOOL': torch.bool, 'C64': torch.complex64,
+               'F8_E4M3': torch.float8_e4m3fn, 'F8_E5M2': torch.float8_e5m2,
+               'F8_E4M3FNUZ': torch.float8_e4m3fnuz, 'F8_E5M2FNUZ': torch.float8_e5m2fnuz}
+
+class _Place(NamedTuple):
+    "Where a tensor lies."
+    begin: int
+    end: int
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+def _place(name:str, entry:dict) -> _Place:
+    "A tensor's entry of the header, checked. Raises ValueError."
+    if entry['dtype'] not in _SAFE_TYPES:
+        raise ValueError(f'{_clip(name)} has the type {entry["dtype"]!r:.40}, which is not read here')
+    dtype = _SAFE_TYPES[entry['dtype']]
+    begin, end = entry['data_offsets']
+    shape = tuple(entry['shape'])
+    possible = _is_size((begin, end, *shape)) and len(shape) <= _MOST_AXES
+    if not possible or min(begin, *shape, 0) < 0 or max((*shape, 0)) > 2**63:
+        raise ValueError(f'{_clip(name)} has no place or shape')
+    if math.prod(shape) * dtype.itemsize != end - begin:
+        raise ValueError(f'{_clip(name)} has another size than its place')
+    return _Place(begin, end, name, dtype, shape)
+
+# %% ../../nbs/training/01_checkpoints.ipynb #552c73d9
+def _unique(pairs:list[tuple]) -> dict:
+    "A dictionary of JSON. Raises ValueError for a name that is there twice."
+    made = dict(pairs)
+    if len(made) < len(pairs): raise ValueError('a name is there twice')
+    return made
+
+def _safetensors_header(file, size:int) -> tuple[dict, dict[str, str], int]:
+    "Entries of the tensors, further texts, and where the numbers begin. Raises ValueError."
+    length = int.from_bytes(file.read(8), 'little')
+    if length > min(size - 8, _LONGEST_HEADER):
+        raise ValueError(f'its header would have {length:,} bytes')
+    header = json.loads(file.read(length).decode('utf8'), object_pairs_hook=_unique)
+    texts = header.pop('__metadata__', None) or {}
+    if not all(isinstance(v, str) for v in texts.values()): raise ValueError('texts are expected')
+    if len(header) > _MOST_TENSORS: raise _TooMuch(f'more than {_MOST_TENSORS:,} tensors')
+    return header, texts, 8 + length
+
+def _read_safetensors(path:Path, file, size:int) -> dict[str, Tensor]:
+    "The tensors of a safetensors file."
+    header, _, start = _safetensors_header(file, size)
+    places = sorted(_place(name, entry) for name, entry in header.items())
+    ends = [0, *(p.end for p in places)]
+    if [p.begin for p in places] != ends[:-1] or start + ends[-1] != size:
+        raise ValueError('its tensors overlap, leave gaps, or do not end where the file does')
+    tensors = {}
+    for p in places:
+        data = torch.empty(p.end - p.begin, dtype=torch.uint8)
+        _fill(file, data)
+        _tidy(data, p.dtype)
+        tensors[p.name] = data.view(p.dtype).view(p.shape)
+    return tensors
+
+# %% ../../nbs/training/01_checkpoints.ipynb #eaec290d
+def _damaged(path:Path,       # a file that its reader cannot read
              e:Exception|str, # what the reader raised
              what:str='damaged or cut off'
             ) -> CheckpointError:
     "The error for a file that is not what it begins like."
-    text = f'{path}: {what} ({_size(path)}; {e}). Copy or download it again'
+    reason = f'{type(e).__name__}: {e}' if isinstance(e, Exception) else e
+    text = f'{path}: {what} ({_size(path)}; {_clip(reason, 160)}). Copy or download it again'
     return CheckpointError(text.replace('\n', ' '))
 
-def _refusal(path:Path,     # a file that torch.load refused
-             e:Exception,   # its words
-             kind:str       # 'zip' or 'pickle'
-            ) -> CheckpointError:
-    "Why a torch file could not be read: it wants to run something, or it is damaged."
-    names = re.findall(r'GLOBAL ([\w.]+)', str(e))
-    if not names and kind == 'pickle': names = _imports(path)
-    if names:
-        return CheckpointError(f'{path}: reading it means importing {names[0]} and calling it, '
-            'which is never done here: a pickle can run anything. If you trust the file, load it '
-            'where it was written and save the weights alone: '
-            'torch.save(model.state_dict(), "weights.pt")')
-    reason = f'{type(e).__name__}: {str(e)[:120]}'
-    if kind == 'zip': return _damaged(path, reason)
-    return _damaged(path, reason, 'a plain pickle that torch.save did not write, or damaged')
+_READERS = {'safetensors': _read_safetensors, 'zip': _read_zip, 'pickle': _read_old}
+_WHAT = {'pickle': 'a plain pickle that torch.save did not write, or damaged'}
 
-# %% ../../nbs/training/01_checkpoints.ipynb #e62aa50b
-def _check_zip(path:Path): # a file that starts like a zip archive
-    "Raise CheckpointError unless it is a whole archive, and one that torch.save wrote."
-    try:
-        with zipfile.ZipFile(path) as z: names = {n.rpartition('/')[2] for n in z.namelist()}
-    except Exception:
-        raise CheckpointError(f'{path}: cut off or damaged after {_size(path)}: its table of '
-                              'contents, at the end of the file, is missing. '
-                              'Copy or download it again') from None
-    if 'constants.pkl' in names:
-        raise CheckpointError(f'{path}: a TorchScript program. Save its weights alone: '
-                              'torch.save(torch.jit.load(path).state_dict(), "weights.pt")')
-    if 'data.pkl' not in names:
-        some = ', '.join(sorted(names)[:5])
-        raise CheckpointError(f'{path}: a zip archive that torch.save did not write; in it: {some}')
-
-# %% ../../nbs/training/01_checkpoints.ipynb #f36701d5
 def _read(path:Path,  # a file
           kind:str    # its kind, from `_inspect`
          ) -> Any:    # what is stored in it
     "The content of a checkpoint on the CPU, by readers that run nothing. Raises CheckpointError."
-    if kind == 'safetensors':
-        try: return load_file(path)
-        except Exception as e: raise _damaged(path, e) from None
-    if kind == 'zip': _check_zip(path)
-    stand_ins = torch.serialization.safe_globals(_STAND_INS)
     try:
-        with open(path, 'rb') as f, warnings.catch_warnings(), stand_ins:
-            warnings.simplefilter('ignore') # about the protocol; a real problem raises
-            # the open file, since newer versions of torch judge a path by its suffix
-            return torch.load(f, map_location='cpu', weights_only=True)
-    except Exception as e: raise _refusal(path, e, kind) from None
+        with open(path, 'rb') as file: return _READERS[kind](path, file, path.stat().st_size)
+    except CheckpointError: raise
+    except _Stranger as e:
+        raise CheckpointError(f'{path}: reading it means importing {_clip(e)} and calling it, '
+            'which is never done here: a pickle can run anything. If you trust the file, load it '
+            'where it was written and save the weights alone: '
+            'torch.save(model.state_dict(), "weights.pt")') from None
+    except _TooMuch as e: raise CheckpointError(f'{path}: not read: {e}') from None
+    except Exception as e:
+        if isinstance(e, MemoryError) or "can't allocate memory" in str(e):
+            raise CheckpointError(f'{path}: too large for the memory of this machine '
+                                  f'({_size(path)})') from None
+        raise _damaged(path, e, _WHAT.get(kind, 'damaged or cut off')) from None
 
 # %% ../../nbs/training/01_checkpoints.ipynb #e7eaf61d
 PREFIXES = ('module.', 'model.', 'net.', 'network.', 'ema_model.', 'online_model.', 'ema.',
@@ -260,11 +664,13 @@ PREFIXES = ('module.', 'model.', 'net.', 'network.', 'ema_model.', 'online_model
 _TORCH_WRAPPERS = '_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module'
 _INNER = re.compile(rf'(?:(?<=\.)|^)(?:{_TORCH_WRAPPERS})\.')
 
-def _common_prefix(names:list[str] # at least one
+_MOST_WRAPPERS = 10    # around one model
+
+def _common_prefix(names:list[str]
                   ) -> str:        # one of `PREFIXES`, or ''
     "A wrapper's prefix that all names have."
     for prefix in PREFIXES:
-        if all(n.startswith(prefix) for n in names): return prefix
+        if names and all(n.startswith(prefix) for n in names): return prefix
     return ''
 
 def canonical_names(names:Iterable[str] # names of a state dict
@@ -272,7 +678,9 @@ def canonical_names(names:Iterable[str] # names of a state dict
     "Names without the prefixes that wrappers add. Unchanged when two would become one."
     names = list(names)
     short = [_INNER.sub('', n) for n in names]
-    while short and (prefix := _common_prefix(short)):
+    for _ in range(_MOST_WRAPPERS):
+        prefix = _common_prefix(short)
+        if not prefix: break
         short = [s.removeprefix(prefix) for s in short]
     if len(set(short)) < len(short): short = names
     return dict(zip(names, short))
@@ -281,22 +689,44 @@ def canonical_names(names:Iterable[str] # names of a state dict
 _COUNTERS = {'n_averaged', 'initted', 'num_updates'}
 _NOTES = {'step', 'steps', 'global_step', 'decay', 'epoch', 'version', 'config', 'args', 'updates',
           *_COUNTERS} # may lie beside the tensors
+_MOMENTS = {'exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'momentum_buffer', 'square_avg',
+            'exp_inf', 'acc_delta'} # of optimisers, for one parameter
 
-def _weights(d:Mapping              # an entry of a file
+def _are_weights(tensors:dict[str, Tensor]) -> bool:
+    "Whether some of them hold several real numbers, and none is a moment of an optimiser."
+    if _MOMENTS & set(tensors): return False
+    return any(v.ndim and (v.is_floating_point() or v.is_complex()) for v in tensors.values())
+
+def _weights(d:Mapping,             # an entry of a file
+             strict:bool=True       # whether plain values beside the tensors make it something else
             ) -> dict[str, Tensor]: # its tensors; empty when it is no state dict
     "The tensors of a state dict, without an average's counters."
     if not all(isinstance(k, str) for k in d): return {}
     tensors = {k: v.detach() for k, v in d.items() if isinstance(v, Tensor)}
-    others = set(d) - set(tensors) - _NOTES
-    if others or not any(v.ndim for v in tensors.values()): return {}
+    others = {k: v for k, v in d.items() if k not in tensors and k not in _NOTES}
+    states = ('_extra_state', '_metadata')        # of modules
+    plain = type(None) if strict else (type(None), bool, int, float, str, bytes, _Inert)
+    beside = [k for k, v in others.items() if not (k.endswith(states) or isinstance(v, plain))]
+    if beside or not _are_weights(tensors): return {}
     if not _COUNTERS & set(tensors): return tensors
     counters = {*_COUNTERS, 'step', 'decay'}
     return {k: v for k, v in tensors.items() if k not in counters or v.numel() > 1}
 
-# %% ../../nbs/training/01_checkpoints.ipynb #7e47fe52
-# a word on the way to averaged weights
-_EMA = re.compile(r'(?:^|[^a-z])(?:ema|swa)(?:[^a-z]|$)|shadow|averaged', re.I)
+# %% ../../nbs/training/01_checkpoints.ipynb #96e3a94c
+def _words(name:str) -> set[str]:
+    "The words of a name such as model_EMA, modelEma or state-dict, in small letters."
+    return {w.lower() for w in re.findall('[A-Z]+(?![a-z])|[A-Z]?[a-z]+', name)}
 
+_AVERAGES = {'ema', 'swa', 'shadow', 'averaged'}  # on the way to averaged weights
+# entries that hold tensors, but rarely weights
+_BESIDE = set('''optimizer optimizers optimiser optimisers optim opt opts sched scheduler schedulers
+                 scaler rng random callback callbacks hyper hyperparams hparams losses metrics
+                 history stats'''.split())
+
+def _is_average(name:str) -> bool: return bool(_AVERAGES & _words(name))
+def _is_beside(name:str) -> bool: return bool(_BESIDE & _words(name))
+
+# %% ../../nbs/training/01_checkpoints.ipynb #7e47fe52
 def _head_word(name:str) -> str: return name.partition('.')[0]
 def _tail(name:str) -> str: return name.partition('.')[2]
 
@@ -304,13 +734,14 @@ def _split(w:dict[str, Tensor]                       # a flat state dict
           ) -> list[tuple[dict[str, Tensor], bool]]: # parts, and whether each is an average
     "Part a state dict into averaged and current weights when it holds both."
     heads = {_head_word(k) for k in w}
-    averaged = {h for h in heads if _EMA.search(h) and h not in w}
+    averaged = {h for h in heads if _is_average(h) and h not in w}
     twins = {k: v for k, v in w.items() if _head_word(k) in averaged}
     rest = {k: v for k, v in w.items() if k not in twins}
     if not averaged or not rest: return [(w, bool(averaged))]
     if 'shadow_params' in averaged: return [(twins, True), (rest, False)]
     # a prefix of its own may hide another average, with its counters
     inner = _weights({_tail(k): v for k, v in twins.items()})
+    if not inner: return [(w, False)]
     twins, _ = _split(inner)[0]
     own, others = canonical_names(twins).values(), canonical_names(rest).values()
     if not set(own) <= set(others): return [(w, False)]
@@ -321,73 +752,193 @@ def _split(w:dict[str, Tensor]                       # a flat state dict
 WRAPPERS = ('model_state_dict', 'state_dict', 'model_state', 'model', 'net', 'net_model',
             'network', 'module', 'params', 'weights', 'generator', 'g', 'current_model_state',
             'state')
-# entries that hold tensors but no weights
-_SKIP = re.compile(r'optimi[sz]er|(?:^|_)(?:optim|opts?|sched|rng)(?:_|$)|scheduler|scaler|random|'
-                   r'callback|hyper_?param|(?:^|_)(?:losses|metrics|history|stats)$', re.I)
 _DEEPEST = 5     # keys on the way to weights
 
 class _Candidate(NamedTuple):
     "Weights in a file."
     path: tuple[str, ...]       # keys that lead there
     ema: bool                   # whether they are an average
-    rank: tuple[int, ...]       # how usual each key is, 0 the most
+    rank: tuple[int, ...]       # how usual each key is, 0 the most; 1 behind it for mixed entries
     weights: dict[str, Tensor]
 
 # %% ../../nbs/training/01_checkpoints.ipynb #8a220135
-def _unlist(obj:Any,             # an entry of a file
-            path:tuple[str, ...] # keys that lead there
-           ) -> Any:             # the entry, a list of averaged tensors as a dictionary
+def _may_hold_weights(obj:Any,             # an entry of a file
+                      path:tuple[str, ...] # keys that lead there
+                     ) -> bool:
+    "A dictionary, or below the name of an average a list; nothing of an optimiser."
+    if isinstance(obj, Mapping): return 'param_groups' not in obj and len(path) <= _DEEPEST
+    return isinstance(obj, (list, tuple)) and any(_is_average(key) for key in path)
+
+def _unlist(obj:Mapping|list|tuple # an entry of a file
+           ) -> Mapping:           # the entry, or the tensors of a list under numbers
     "Number the tensors of an average that has lost its names; their order is that of the weights."
-    if not path or path[-1] != 'shadow_params' or not isinstance(obj, (list, tuple)): return obj
-    if not all(isinstance(t, Tensor) for t in obj): return obj
+    if isinstance(obj, Mapping): return obj
+    if not all(isinstance(t, Tensor) for t in obj): return {}
     return {f'shadow_params.{i}': t for i, t in enumerate(obj)}
 
 def _usualness(key:str) -> int: # 0 is best
     "The place of a key among the names that wrappers use."
-    if _EMA.search(key): return 0
+    if _is_average(key): return 0
     return WRAPPERS.index(key.lower()) if key.lower() in WRAPPERS else len(WRAPPERS)
 
 # %% ../../nbs/training/01_checkpoints.ipynb #e89e7f20
-def _candidates(obj:Any,                  # content of a file, or an entry of it
-                path:tuple[str, ...]=(),  # keys that lead here
-                ema:bool=False,           # does one of them imply that this is an average?
-                rank:tuple[int, ...]=()   # how usual they are
-               ) -> Iterator[_Candidate]:
-    "All entries that hold weights, in the order of the file."
-    obj = _unlist(obj, path)
-    if not isinstance(obj, Mapping): return
-    if 'param_groups' in obj or len(path) > _DEEPEST: return
-    weights = _weights(obj)
-    if weights:
-        parts = _split(weights)
+_MOST_ENTRIES, _MOST_KEYS, _MOST_CANDIDATES = 10_000, 2_000_000, 100
+
+class _Search:
+    "Looks for entries that hold weights, through the whole content of a file."
+    def __init__(self, patience:int): # 0 for usual entries; 1 also under names of what lies beside
+        self.patience = patience      # weights; 2 also where weights lie between anything else
+        self.entries = 0
+        self.keys = 0
+        self.found = {}             # (weights, whether an average) -> candidate
+        self.parts = {}             # entry -> its weights in parts, and 1 for mixed entries
+
+    def _parts_of(self, obj:Mapping|list|tuple) -> tuple[list, int]:
+        "Weights of an entry, looked for once however many keys lead to it."
+        if id(obj) not in self.parts:
+            named = _unlist(obj)
+            strict = _weights(named)
+            weights = strict or _weights(named, strict=False)
+            if not weights and self.patience > 1: weights = _scattered(named)
+            parts = _split(weights) if weights else []
+            self.parts[id(obj)] = parts, int(not strict), obj     # an id lives as long as obj
+        return self.parts[id(obj)][:2]
+
+    def visit(self,
+              obj:Any,                  # content of a file, or an entry of it
+              path:tuple[str, ...]=(),  # keys that lead here
+              ema:bool=False,           # does one of them imply that this is an average?
+              rank:tuple[int, ...]=()): # how usual they are
+        "Collect candidates from an entry and those in it."
+        if not _may_hold_weights(obj, path): return
+        parts, mixed = self._parts_of(obj)
         for part, average in parts:
             outer = ema and len(parts) == 1
-            yield _Candidate(path, average or outer, rank, part)
-        return
-    for key, value in obj.items():
-        if not isinstance(key, str) or _SKIP.search(key): continue
-        # Lightning's WeightAveraging exchanges average and current weights
-        exchanged = key == 'state_dict' and 'averaging_state' in obj
-        average = ema or exchanged or bool(_EMA.search(key))
-        yield from _candidates(value, (*path, key), average, (*rank, _usualness(key)))
+            candidate = _Candidate(path, average or outer, (*rank, mixed), part)
+            self._keep(id(part), candidate)
+        if not parts and isinstance(obj, Mapping): self._enter(obj, path, ema, rank)
+
+    def _count(self, entries:int, keys:int):
+        "Raise _TooMuch when there is no end to the entries."
+        self.entries += entries
+        self.keys += keys
+        few = self.entries < _MOST_ENTRIES and self.keys < _MOST_KEYS
+        if few and len(self.found) < _MOST_CANDIDATES: return
+        raise _TooMuch('too many nested entries: say with key= which of them holds the weights')
+
+    def _keep(self, entry:int, candidate:_Candidate):
+        "Keep a candidate under its most usual name."
+        known = self.found.get((entry, candidate.ema))
+        if known is None or candidate.rank < known.rank:
+            self.found[entry, candidate.ema] = candidate
+
+    def _enter(self, obj:Mapping, path:tuple, ema:bool, rank:tuple):
+        "Visit the entries of an entry."
+        self._count(0, len(obj))
+        for key, value in obj.items():
+            if not isinstance(key, str) or not isinstance(value, (Mapping, list, tuple)): continue
+            self._count(1, 0)
+            if _is_beside(key) and not self.patience: continue
+            # Lightning's WeightAveraging exchanges average and current weights
+            exchanged = key == 'state_dict' and 'averaging_state' in obj
+            average = ema or exchanged or _is_average(key)
+            self.visit(value, (*path, key), average, (*rank, _usualness(key)))
+
+def _candidates(obj:Any # content of a file
+               ) -> list[_Candidate]: # in the order of the file
+    "All entries that hold weights. Raises _TooMuch when there is no end to them."
+    for patience in range(3):
+        search = _Search(patience)
+        search.visit(obj)
+        if search.found: break
+    return list(search.found.values())
+
+def _scattered(d:Mapping) -> dict[str, Tensor]:
+    "Weights that lie in one dictionary with everything else: those with names of parameters."
+    named = {k: v for k, v in d.items() if isinstance(k, str) and '.' in k}
+    return _weights({k: v for k, v in named.items() if isinstance(v, Tensor)})
 
 # %% ../../nbs/training/01_checkpoints.ipynb #871d8bbf
+_BUFFERS = ('running_mean', 'running_var', 'num_batches_tracked')
+
+def _is_buffer(name:str, v:Tensor) -> bool:
+    "A tensor that no optimiser changes, and no average follows."
+    return name.endswith(_BUFFERS) or not (v.is_floating_point() or v.is_complex())
+
+def _where(v:Tensor) -> tuple: # memory, shape and strides
+    return v.data_ptr(), v.shape, v.stride()
+
+def _aliases(full:dict[str, Tensor]) -> dict[str, str]: # name -> the first name of the same tensor
+    "Tensors that have two names, as tied weights do."
+    first = {}
+    in_memory = {name: v.numel() and not v.is_meta for name, v in full.items()}
+    return {name: first.setdefault(_where(v), name) if in_memory[name] else name
+            for name, v in full.items()}
+
+def _corner(v:Tensor) -> Tensor: # at most 10 of each of the last three axes
+    "Some of a tensor's numbers."
+    v = v[(0,) * max(0, v.ndim - 3)]
+    return v[(slice(10),) * v.ndim].to(torch.complex64)
+
+def _distance(a:Tensor, b:Tensor) -> float: # of one shape
+    "How far an average lies from weights: by how much their difference varies, and a little its size."
+    if a.is_meta or b.is_meta or not a.numel(): return 0.
+    difference = _corner(a) - _corner(b)
+    varying = (difference - difference.mean()).abs().mean()
+    distance = varying + .01 * difference.abs().mean()
+    return distance.nan_to_num(1e30, 1e30).item()
+
+# %% ../../nbs/training/01_checkpoints.ipynb #eee1d7ad
+def _lay_along(average:list[Tensor], # without names, in the order of the parameters
+               full:list[Tensor]     # parameters and perhaps some buffers
+              ) -> list[int]:        # for each of the average, its place in `full`; [] for none
+    "The places at which the average lies nearest to the weights, in order."
+    spare = len(full) - len(average)             # how many places are left out
+    if spare < 0 or spare * len(average) > 100_000: return []
+    best = {0: (0., ())}                         # left out so far -> cost, places as a chain
+    for i, a in enumerate(average):
+        reached, cheapest = {}, (float('inf'), ())
+        for out in range(spare + 1):
+            cheapest = min(cheapest, best.get(out, cheapest), key=lambda b: b[0])
+            if cheapest[0] == float('inf') or a.shape != full[i + out].shape: continue
+            cost = cheapest[0] + _distance(a, full[i + out])
+            reached[out] = cost, (cheapest[1], i + out)
+        best = reached
+    if not best: return []
+    _, chain = min(best.values(), key=lambda b: b[0])
+    places = []
+    while chain:
+        chain, place = chain
+        places.append(place)
+    return places[::-1]
+
+# %% ../../nbs/training/01_checkpoints.ipynb #47da8c95
 def _short(w:dict[str, Tensor] # names as stored
           ) -> dict[str, Tensor]:
     "A state dict under names without wrappers."
     return {new: w[old] for old, new in canonical_names(w).items()}
 
-def _fill_in(weights:dict[str, Tensor], # an average under short names, or numbered
-             numbered:bool,             # whether it has lost its names
+def _named(average:list[Tensor],    # without names
+           full:dict[str, Tensor]   # plain weights under short names
+          ) -> dict[str, Tensor]:   # empty when it does not fit
+    "Names for an average that has lost them."
+    if [v.shape for v in average] == [v.shape for v in full.values()]:
+        return dict(zip(full, average))
+    aliases = _aliases(full)
+    own = [name for name, v in full.items() if aliases[name] == name]
+    for names in ([n for n in own if not _is_buffer(n, full[n])], own, list(full)):
+        places = _lay_along(average, [full[n] for n in names])
+        if places: return {names[place]: v for place, v in zip(places, average)}
+    return {}
+
+def _fill_in(weights:dict[str, Tensor], # an average under short names
              full:dict[str, Tensor]     # plain weights under short names
             ) -> dict[str, Tensor]:     # all names of `full`; empty when the shapes differ
-    "An average with the names and buffers of the plain weights."
-    shapes = {k: v.shape for k, v in full.items()}
-    own = {k: v.shape for k, v in weights.items()}
-    if numbered and list(own.values()) == list(shapes.values()):
-        return dict(zip(full, weights.values()))
-    if own.items() <= shapes.items(): return {**full, **weights}
-    return {}
+    "An average with the buffers of the plain weights, and all names of a tensor that has two."
+    fits = all(k in full and full[k].shape == v.shape for k, v in weights.items())
+    if not fits or not weights: return {}
+    given = {first: weights[k] for k, first in _aliases(full).items() if k in weights}
+    return {k: weights.get(k, given.get(first, full[k])) for k, first in _aliases(full).items()}
 
 def _complete_average(average:_Candidate,      # averaged weights
                       plain:list[_Candidate]   # plain weights in the same file
@@ -396,7 +947,9 @@ def _complete_average(average:_Candidate,      # averaged weights
     weights = _short(average.weights)
     numbered = all(k.startswith('shadow_params.') for k in average.weights)
     for candidate in plain:
-        whole = _fill_in(weights, numbered, _short(candidate.weights))
+        full = _short(candidate.weights)
+        named = _named(list(weights.values()), full) if numbered else weights
+        whole = _fill_in(named, full)
         if whole: return whole
     return {} if plain or numbered else weights
 
@@ -404,16 +957,17 @@ def _complete_average(average:_Candidate,      # averaged weights
 def _kind(v:Any) -> str: # an entry of a file
     "What an entry is, in a few words."
     if isinstance(v, Mapping): return f'dict of {len(v)}'
+    if isinstance(v, _Odd): return f'tensor, {v.kind}'
     if isinstance(v, Tensor): return f'tensor {tuple(v.shape)}'
-    return type(v).__name__
+    return 'Python object' if isinstance(v, _Inert) else type(v).__name__
 
 def _describe(obj:Any,     # content of a file
               limit:int=12 # how many entries to name
              ) -> str:     # words for an error message
     "What is in a file, in one line."
     if not isinstance(obj, Mapping): return f'a {_kind(obj)}'
-    entries = [f'{k} ({_kind(v)})' for k, v in obj.items()]
-    words = ', '.join(entries[:limit]) or 'nothing'
+    entries = [f'{_clip(k)} ({_kind(v)})' for k, v in itertools.islice(obj.items(), limit)]
+    words = ', '.join(entries) or 'nothing'
     more = f' and {len(obj) - limit} more' if len(obj) > limit else ''
     return f'a dictionary with {words}{more}'
 
@@ -434,6 +988,23 @@ def _ranked(candidates:list[_Candidate], # of a file, best name first
                       'the plain ones are used')
     return (averages or plain) if prefer_ema else (plain or averages)
 
+def _check_amount(weights:dict[str, Tensor], path:Path):
+    "Raise CheckpointError for more numbers than a file can hold: few of them, each expanded to many."
+    count, claimed = len(weights), sum(v.numel() * v.element_size() for v in weights.values())
+    possible = 10 * path.stat().st_size + 10**6
+    if count <= _MOST_TENSORS and claimed <= possible: return
+    raise CheckpointError(f'{path}: {count:,} weights of {claimed:,} bytes, in a file of '
+                          f'{_size(path)}: not read. Save tensors with memory of their own, such '
+                          'as tensor.clone()')
+
+def _require_numbers(weights:dict[str, Tensor], path:Path):
+    "Raise CheckpointError for weights that are not made of plain numbers."
+    odd = [f'{_clip(k)} is {v.kind}' for k, v in weights.items() if isinstance(v, _Odd)]
+    if not odd: return
+    raise CheckpointError(f'{path}: {", ".join(odd[:3])}: only plain tensors can be loaded. Save '
+                          'them dense where the file was written, such as by tensor.to_dense() or '
+                          'tensor.dequantize()')
+
 def _pick_weights(obj:Any,         # content of a file
                   prefer_ema:bool, # use the average when there is one
                   path:Path        # for messages
@@ -450,7 +1021,9 @@ def _pick_weights(obj:Any,         # content of a file
     unusual = len(WRAPPERS) in best.rank               # none of them has a usual name
     if unusual and len(equal) > 1:
         raise CheckpointError(f'{path}: several entries hold weights; say which with key=: '
-                              f'{", ".join(equal)}')
+                              f'{_clip(", ".join(equal), 400)}')
+    _require_numbers(best.weights, path)
+    _check_amount(best.weights, path)
     return best.weights
 
 # %% ../../nbs/training/01_checkpoints.ipynb #692ab290
@@ -474,11 +1047,13 @@ def load_weights(path:str|Path,        # a file of any kind in the table above
                 ) -> dict[str, Tensor]: # on the CPU, names without wrappers, types as stored
     """Find the weights in a checkpoint without running code from it.
 
-    Raises CheckpointError for everything that can be wrong with a file."""
+    Raises CheckpointError for everything that can be wrong with a file. What is returned has
+    memory of its own: the file may change or go."""
     path, kind = _inspect(path)
     obj = _read(path, kind)
     if key is not None: obj = _entry(obj, key, path)
-    return _short(_pick_weights(obj, prefer_ema, path))
+    try: return _short(_pick_weights(obj, prefer_ema, path))
+    except _TooMuch as e: raise CheckpointError(f'{path}: {e}') from None
 
 # %% ../../nbs/training/01_checkpoints.ipynb #7fad9b4d
 def _list_lengths(names:Iterable[str]  # of a state dict
@@ -486,7 +1061,7 @@ def _list_lengths(names:Iterable[str]  # of a state dict
     "Lengths of the module lists that numbered names reveal."
     lengths = Counter()
     for name in names:
-        match = re.match(r'(.*?)\.(\d+)\.', name)
+        match = re.match(r'(.*?)\.(\d{1,9})\.', name)
         if match is None: continue
         stem, number = match.groups()
         lengths[stem] = max(lengths[stem], int(number) + 1)
@@ -499,7 +1074,7 @@ def _size_pairs(own:dict[str, Tensor],   # of the model
     pairs = Counter()
     for name in own.keys() & given.keys():
         a, b = given[name], own[name]
-        if not isinstance(a, Tensor) or not isinstance(b, Tensor): continue
+        if _oddity(a) or _oddity(b): continue
         pairs.update((i, j) for i, j in zip(a.shape, b.shape) if i != j)
     return pairs
 
@@ -511,29 +1086,44 @@ def _guess(own:dict[str, Tensor],   # the model's state dict
     if not own.keys() & given.keys():
         return 'No name is common to both: this is another kind of model, or another part of one.'
     there, here = _list_lengths(given), _list_lengths(own)
-    depths = [f'{there[k]} {k} in the file and {here[k]} in the model'
+    depths = [f'{there[k]} {_clip(k)} in the file and {here[k]} in the model'
               for k in there if k in here and there[k] != here[k]]
     widths = [f'{i} in the file where the model has {j} ({n} times)'
               for (i, j), n in _size_pairs(own, given).most_common(2)]
-    differences = '; '.join(depths + widths)
+    differences = '; '.join(depths[:5] + widths)
     return f'The configuration probably differs: {differences}.' if differences else ''
 
 # %% ../../nbs/training/01_checkpoints.ipynb #aca98a0f
+def _oddity(v:Any) -> str: # an entry of a state dict
+    "What keeps an entry from being copied; nothing for a tensor of plain numbers."
+    if not isinstance(v, Tensor): return type(v).__name__
+    if isinstance(v, _Odd): return v.kind
+    if v.is_nested: return 'nested'
+    if nn.parameter.is_lazy(v): return 'not initialised'
+    if v.is_quantized: return 'quantised'
+    if v.layout != torch.strided: return 'sparse'
+    return 'on the meta device, without numbers' if v.is_meta else ''
+
 def _spec(v:Any) -> str: # an entry of a state dict
     "Shape, and the kind of number unless it is real."
-    if not isinstance(v, Tensor): return type(v).__name__
+    odd = _oddity(v)
+    if odd: return odd
     kind = '' if v.is_floating_point() else ' complex' if v.is_complex() else ' whole'
     return f'{tuple(v.shape)}{kind}'
 
 def _differences(own:dict[str, Tensor],   # the model's state dict
                  given:dict[str, Tensor]  # the file's
                 ) -> dict[str, list[str]]: # what kind of difference -> names
-    "Names that are missing, unexpected, or of another shape."
+    "Names that are missing, unexpected, of another shape, or without numbers to copy."
     specs = {k: (_spec(given[k]), _spec(own[k])) for k in own if k in given}
-    return {'missing in the file': [k for k in own if k not in given],
-            'unexpected in the file': [k for k in given if k not in own],
+    both = [k for k in specs if not _oddity(given[k]) and not _oddity(own[k])]
+    return {'missing in the file': [_clip(k) for k in own if k not in given],
+            'unexpected in the file': [_clip(k) for k in given if k not in own],
+            'not made of plain numbers': [f'{k}: {there} in the file -> {here} in the model'
+                                          for k, (there, here) in specs.items() if k not in both],
             'of another shape': [f'{k}: {there} in the file -> {here} in the model'
-                                 for k, (there, here) in specs.items() if there != here]}
+                                 for k, (there, here) in specs.items()
+                                 if k in both and there != here]}
 
 # %% ../../nbs/training/01_checkpoints.ipynb #5bee56cd
 def _compare(own:dict[str, Tensor],   # the model's state dict
@@ -552,13 +1142,42 @@ def _compare(own:dict[str, Tensor],   # the model's state dict
     return '\n'.join([title, *lines, '  ' + _guess(own, given)])
 
 # %% ../../nbs/training/01_checkpoints.ipynb #39d2c6cd
-def load_into(model:nn.Module,        # receives the weights, in its own types
-              state:dict[str, Tensor] # what `load_weights` returned; prefixes may differ
-             ) -> nn.Module:          # `model`
-    """Copy weights into a model.
+def _same_values(a:Tensor, b:Tensor) -> bool: # of one shape
+    "Whether two tensors are equal, NaN where NaN is."
+    both_nan = (a != a) & (b != b)
+    return bool(((a == b) | both_nan).all())
 
-    Raises CheckpointError, and leaves the model as it was, unless every name and shape agrees."""
-    own, given = model.state_dict(), dict(state)
+def _converted(name:str, v:Tensor, own:Tensor) -> Tensor: # in the type of `own`
+    "Numbers in the model's type. Raises CheckpointError when it cannot hold them."
+    if v.dtype == own.dtype: return v
+    new = v.to(own.dtype)
+    if v.is_floating_point() or v.is_complex(): lost = _overflows(v, new)
+    else: lost = not _same_values(new.to(v.dtype), v)
+    if lost: raise CheckpointError(f'{name}: its numbers do not fit into {own.dtype} of the model')
+    return new
+
+def _overflows(v:Tensor, new:Tensor) -> bool: # the same in another type
+    "Whether finite numbers have become infinite."
+    return bool((_is_finite(v) & ~_is_finite(new)).any())
+
+def _is_finite(v:Tensor) -> Tensor: # of truth values
+    "As `isfinite`, which has no kernel for eight bits."
+    return (v.float() if v.dtype.itemsize == 1 else v).isfinite()
+
+def _check_tied(own:dict[str, Tensor], state:dict[str, Tensor]):
+    "Raise CheckpointError for two tensors of the file that are one in the model, and differ."
+    for name, first in _aliases(own).items():
+        if name == first or _same_values(state[name], state[first]): continue
+        raise CheckpointError(f'{first} and {name} are one tensor in the model, and two that '
+                              'differ in the file: this is another kind of model')
+
+# %% ../../nbs/training/01_checkpoints.ipynb #15ffa96f
+def _memory(v:Tensor) -> int: return v.untyped_storage().data_ptr()
+
+def _fitting(own:dict[str, Tensor],   # the model's tensors under its own names
+             given:dict[str, Tensor]  # the file's
+            ) -> dict[str, Tensor]:   # the file's under the model's names, in its types
+    "What to copy. Raises CheckpointError with the differences when the two do not fit."
     names = canonical_names(own)
     short_own, short_given = _short(own), _short(given)
     common, short_common = own.keys() & given.keys(), short_own.keys() & short_given.keys()
@@ -567,8 +1186,38 @@ def load_into(model:nn.Module,        # receives the weights, in its own types
         short_own, short_given = own, given
     problem = _compare(short_own, short_given)
     if problem: raise CheckpointError(problem)
-    state = {k: short_given[short] for k, short in names.items()}
-    model.load_state_dict(state, strict=True)
+    memory = {_memory(v) for v in own.values()}       # a weight of the model may be given for another
+    short_given = {k: v.clone() if _memory(v) in memory else v for k, v in short_given.items()}
+    state = {k: _converted(k, short_given[short], own[k]) for k, short in names.items()}
+    _check_tied(own, state)
+    return state
+
+def _copy_into(model:nn.Module, state:dict[str, Any]):
+    "Copy all entries, or put back what was there and raise CheckpointError."
+    own = model.state_dict()
+    before = {k: v.detach().clone() for k, v in own.items() if isinstance(v, Tensor)}
+    try: model.load_state_dict(state, strict=True)
+    except Exception as e:
+        with torch.no_grad():
+            for k, v in before.items():
+                if not _same_values(own[k], v): own[k].copy_(v)
+        raise CheckpointError(f'the model cannot take the weights, and is as it was: {e}') from None
+
+def load_into(model:nn.Module,        # receives the weights, in its own types
+              state:dict[str, Tensor] # what `load_weights` returned; prefixes may differ
+             ) -> nn.Module:          # `model`
+    """Copy weights into a model.
+
+    Raises CheckpointError, and leaves the model as it was, unless every name and shape agrees.
+    Numbers that are not finite are copied as they are: whoever looks for the reason needs them."""
+    if not isinstance(state, Mapping) or not all(isinstance(k, str) for k in state):
+        raise CheckpointError(f'weights are a dictionary of names and tensors, not {_kind(state)}')
+    everything = model.state_dict()
+    own = {k: v for k, v in everything.items() if isinstance(v, Tensor)}
+    states = everything.keys() - own.keys()                 # which modules make of objects
+    given = {k: v for k, v in state.items() if k not in states}
+    fitting = _fitting(own, given)
+    _copy_into(model, {k: fitting.get(k, v) for k, v in everything.items()})
     return model
 
 # %% ../../nbs/training/01_checkpoints.ipynb #ec072b3a
@@ -583,20 +1232,23 @@ def _unwrap(model:nn.Module # possibly inside DDP, torch.compile or an average
         model = inner
 
 # %% ../../nbs/training/01_checkpoints.ipynb #e88cf63f
+_PRECISIONS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
 def _stored(name:str,               # for the message
             v:Tensor,               # a parameter or buffer
-            dtype:torch.dtype|None  # for numbers that are not whole
+            dtype:torch.dtype|None  # for real numbers
            ) -> Tensor:             # on the CPU, with memory of its own
-    "A tensor as it is written. Raises CheckpointError when a number does not fit `dtype`."
+    "A tensor as it is written. Raises CheckpointError for what could not be read back."
+    odd = _oddity(v)
+    if odd: raise CheckpointError(f'{name}: {odd}, and only plain tensors can be saved')
     v = v.detach()
     target = dtype if dtype and v.is_floating_point() else v.dtype
+    if target not in _SAFE_TYPES.values():
+        raise CheckpointError(f'{name}: a file cannot hold {target}')
     out = v.to('cpu', target, copy=True).contiguous()
-    if dtype is None: return out
-    overflow = out.isfinite().logical_not() & v.cpu().isfinite()
-    if overflow.any():
-        raise CheckpointError(f'{name}: up to {v.abs().max():.3g}, too large for {dtype}: '
-                              'save with another dtype, or with none')
-    return out
+    if dtype is None or not _overflows(v.cpu(), out): return out
+    raise CheckpointError(f'{name}: up to {v.abs().max():.3g}, too large for {dtype}: '
+                          'save with another dtype, or with none')
 
 # %% ../../nbs/training/01_checkpoints.ipynb #3426bc2a
 def follow_umask(file:Path): # exists
@@ -617,41 +1269,76 @@ def _header(path:Path,       # for messages
         raise CheckpointError(f'{path}: a Config is needed beside the weights, '
                               f'not {type(config).__name__}')
     try:
-        config_text = json.dumps(config.to_dict())
-        return {'format': 'pt', 'config': config_text, 'metadata': json.dumps(metadata)}
-    except TypeError as e:
-        raise CheckpointError(f'{path}: configuration and metadata must be plain values: '
-                              f'{e}') from None
+        header = {'config': json.dumps(config.to_dict()), 'metadata': json.dumps(metadata)}
+        _parse_header(header)
+    except Exception as e:
+        raise CheckpointError(f'{path}: configuration and metadata must be plain values that can '
+                              f'be read back: {_clip(e, 200)}') from None
+    return {'format': 'pt', **header}
+
+# %% ../../nbs/training/01_checkpoints.ipynb #9c939ced
+def _warn_of_nonfinite(path:Path, state:dict[str, Tensor], parameters:set[str]):
+    "Warn of NaN anywhere, and of infinity in a parameter; a buffer may be a mask of infinities."
+    def is_broken(name, v):
+        if not (v.is_floating_point() or v.is_complex()): return False
+        if name in parameters: return not _is_finite(v).all()
+        return bool((v != v).any()) if v.dtype.itemsize > 1 else False
+    broken = [k for k, v in state.items() if is_broken(k, v)]
+    if not broken: return
+    more = f' and {len(broken) - 1} more' if len(broken) > 1 else ''
+    warnings.warn(f'{path}: {broken[0]}{more} holds numbers that are not finite: the model that '
+                  'is saved here computes nothing of use')
 
 def save_model(path:str|Path,                # ends in .safetensors
                model:nn.Module,              # parameters and buffers are saved, not wrappers
                config:Config,                # its `build()` makes such a model
-               *, dtype:torch.dtype|None=None, # of floating-point numbers, such as torch.float16
+               *, dtype:torch.dtype|None=None, # of real numbers: float64, 32, 16 or bfloat16
                **metadata                    # anything JSON can hold: epoch, loss, data set
               ) -> Path:                     # the path
     """Write weights, configuration and metadata to one file, whole or not at all.
 
-    Raises CheckpointError for arguments that could not be read back."""
+    Raises CheckpointError for arguments that could not be read back, and warns of weights that
+    are not finite."""
     path = Path(path)
     if path.suffix != '.safetensors':
         raise CheckpointError(f'{path}: save_model writes safetensors; '
                               f'call it {path.stem}.safetensors')
+    if dtype not in (None, *_PRECISIONS):
+        names = ', '.join(map(str, _PRECISIONS))
+        raise CheckpointError(f'{path}: weights are saved in one of {names}, not {dtype}')
     header = _header(path, config, metadata)
-    weights = _unwrap(model).state_dict()
+    model = _unwrap(model)
+    weights = {k: v for k, v in model.state_dict().items() if v is not None}
     state = {_INNER.sub('', k): _stored(k, v, dtype) for k, v in weights.items()}
+    if len(state) < len(weights): raise CheckpointError(f'{path}: two weights have one name')
+    parameters = {_INNER.sub('', k) for k, _ in model.named_parameters(remove_duplicate=False)}
+    _warn_of_nonfinite(path, state, parameters)
     with atomic_path(path) as tmp:
         save_file(state, tmp, header)
         follow_umask(tmp)
     return path
 
-# %% ../../nbs/training/01_checkpoints.ipynb #9c939ced
+# %% ../../nbs/training/01_checkpoints.ipynb #282761f4
+_LONGEST_CONFIG = 1_000_000     # characters
+
+class _NoConfig(CheckpointError): "A file of another program, or of one that saved weights alone."
+
+def _parse_header(header:dict[str, str] # texts at the head of a file
+                 ) -> tuple[Config, dict[str, Any]]: # configuration, metadata
+    "Raises ValueError, and whatever a class of a configuration raises."
+    if max(map(len, header.values())) > _LONGEST_CONFIG: raise ValueError('it is too long')
+    metadata = json.loads(header.get('metadata', '{}'))
+    if not isinstance(metadata, dict): raise ValueError('its metadata are no dictionary')
+    return from_dict(json.loads(header['config'])), metadata
+
 def _read_header(path:Path,  # a file
                  kind:str    # its kind, from `_inspect`
                 ) -> dict[str, str]: # empty when it has none
     "The texts at the head of a safetensors file. Raises CheckpointError."
     if kind != 'safetensors': return {}
     try:
-        with safe_open(path, framework='pt') as f: return f.metadata() or {}
+        with open(path, 'rb') as file: return _safetensors_header(file, path.stat().st_size)[1]
+    except _TooMuch as e: raise CheckpointError(f'{path}: not read: {e}') from None
     except Exception as e: raise _damaged(path, e) from None
 
 def read_config(path:str|Path             # a file
@@ -662,29 +1349,102 @@ def read_config(path:str|Path             # a file
     path, kind = _inspect(path)
     header = _read_header(path, kind)
     if 'config' not in header:
-        raise CheckpointError(f'{path}: no mambaflow configuration in it, so it does not say which '
-                              'model it belongs to. Build the model yourself and call '
-                              'load_into(model, load_weights(path)), '
-                              'or pass --config on the command line')
-    try:
-        config = from_dict(json.loads(header['config']))
-        return config, json.loads(header.get('metadata', '{}'))
-    except (ValueError, TypeError, AttributeError) as e:
-        raise CheckpointError(f'{path}: its configuration cannot be used: {e}') from None
+        raise _NoConfig(f'{path}: no mambaflow configuration in it, so it does not say which '
+                        'model it belongs to. Build the model yourself and call '
+                        'load_into(model, load_weights(path)), '
+                        'or pass --config on the command line')
+    wanted = {k: header[k] for k in ('config', 'metadata') if k in header}
+    try: return _parse_header(wanted)
+    except Exception as e:
+        reason = str(e) or type(e).__name__
+        raise CheckpointError(f'{path}: its configuration cannot be used: '
+                              f'{_clip(reason, 400)}') from None
 
-# %% ../../nbs/training/01_checkpoints.ipynb #282761f4
+# %% ../../nbs/training/01_checkpoints.ipynb #accaef73
+_LARGEST_TABLES = 256 * 10**6      # bytes that a model may have beside its weights
+_LARGEST_NUMBER = 10**7            # in a configuration, unless the file has more weights
+_BUILDING = threading.RLock()      # two constructions would mix up the random numbers' state
+
+@contextmanager
+def _limited_parts(most:int): # modules, parameters and buffers
+    "End the construction of a model in this thread that has more parts. Raises _TooMuch."
+    thread, left = threading.get_ident(), most
+    def count(*registered):
+        nonlocal left
+        if threading.get_ident() != thread: return
+        left -= 1
+        if left < 0: raise _TooMuch(f'it makes a model of more than {most:,} parts')
+    module = nn.modules.module
+    hooks = [module.register_module_parameter_registration_hook(count),
+             module.register_module_buffer_registration_hook(count),
+             module.register_module_module_registration_hook(count)]
+    try: yield
+    finally:
+        for hook in hooks: hook.remove()
+
+def _check_numbers(config:Config, count:int): # numbers in the file
+    "Raise _TooMuch for a size that no model of so many weights can have."
+    most = max(count, _LARGEST_NUMBER)
+    for name, value in vars(config).items():
+        if isinstance(value, int) and abs(value) > most and 'seed' not in name:
+            raise _TooMuch(f'{name} is {_clip(value)}, and the file has {count:,} weights')
+
+# %% ../../nbs/training/01_checkpoints.ipynb #f45f9453
+def _outline_bytes(config:Config) -> int: # 0 when it cannot be known
+    "The size of the model that a configuration makes, without making it."
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True): model = config.build()
+        tensors = {id(v): v for v in (*model.parameters(), *model.buffers())}
+        return sum(v.numel() * v.element_size() for v in tensors.values())
+    except _TooMuch: raise
+    except Exception: return 0               # the real construction shows whether it is an error
+
+def _built(config:Config,           # with a method `build`
+           weights:dict[str, Tensor] # that the model is for
+          ) -> nn.Module:
+    "A model that is not much larger than its weights. Raises _TooMuch, and what `build` raises."
+    count = sum(v.numel() for v in weights.values())
+    _check_numbers(config, count)
+    parts = _limited_parts(1000 + 20 * len(weights))
+    with _BUILDING, torch.random.fork_rng(devices=[]), parts:
+        size = _outline_bytes(config)
+        if size > 8 * count + _LARGEST_TABLES:
+            raise _TooMuch(f'it makes a model of {size / 1e9:,.1f} GB, and the file has '
+                           f'{count:,} weights: the two do not belong together')
+        model = config.build()               # initial weights are random
+    if isinstance(model, nn.Module): return model
+    raise TypeError(f'its build() must return a module, not {type(model).__name__}')
+
+# %% ../../nbs/training/01_checkpoints.ipynb #4bd13014
+def _check_device(device:str|torch.device):
+    "Raise ValueError for a device that this machine does not have."
+    try: torch.ones(1, device=device).item()
+    except Exception as e:
+        reason = str(e).partition('\n')[0]
+        raise ValueError(f'device {str(device)!r} cannot be used here: {_clip(reason, 200)}') from None
+
 def load_model(path:str|Path,                  # a file that `save_model` wrote
-               device:str|torch.device='cpu'   # where the model shall be
+               device:str|torch.device='cpu',  # where the model shall be
+               config:Config|None=None         # for a file of any other kind, which has none
               ) -> nn.Module:                  # in eval mode, with its configuration as `config`
-    """Rebuild a model from its file alone. Raises CheckpointError.
+    """Rebuild a model from its file. Raises CheckpointError, ValueError for an unknown device.
 
     The state of torch's random numbers is as before."""
-    config, _ = read_config(path)
+    _check_device(device)
+    weights = {}
+    if config is not None: weights = load_weights(path)
+    else: config, _ = read_config(path)
     if not hasattr(config, 'build'):
         raise CheckpointError(f'{path}: {type(config).__name__} cannot build a model: '
                               'it has no method build()')
-    with torch.random.fork_rng(devices=[]): model = config.build() # initial weights are random
-    try: load_into(model, _read(*_inspect(path)))
+    if not weights:
+        weights = _read(*_inspect(path))
+    try: model = _built(config, weights)
+    except Exception as e:
+        kind = '' if isinstance(e, _TooMuch) else f'{type(e).__name__}: '
+        raise CheckpointError(f'{path}: its configuration builds no model: '
+                              f'{kind}{_clip(e, 400)}') from None
+    try: load_into(model, weights)
     except CheckpointError as e: raise CheckpointError(f'{path}: {e}') from None
     if not hasattr(model, 'config'): model.config = config
     return model.to(device).eval()

@@ -32,8 +32,8 @@ from tqdm import tqdm
 from ..config import (Config, at_least, atomic_path, between, choose, clear_temporaries,
                               hold_folder, more_than, one_of)
 from ..flow.path import flow_matching_loss
-from .checkpoints import CheckpointError, follow_umask, save_model
-from .run_folder import (claim_folder, identify_samples, resumable_checkpoint,
+from .checkpoints import follow_umask, save_model
+from .run_folder import (claim_folder, identify_samples, load_newest,
                                            saved_checkpoints, seal_checkpoint)
 
 # %% ../../nbs/training/03_trainer.ipynb #39c73ef4
@@ -339,23 +339,17 @@ class Trainer:
             seal_checkpoint(tmp, epoch, self.identity)
         for old in saved_checkpoints(self.out)[:-keep]: shutil.rmtree(old)
 
-    def resume(self):
-        "Load the newest whole checkpoint, if there is any. Raises CheckpointError."
-        checkpoint = resumable_checkpoint(self.out, self.identity)
-        if checkpoint is None: return
+    def load(self, checkpoint:Path):
+        "Read everything that `save` wrote. No file is unpickled freely."
         fresh = torch.get_rng_state()
-        try:
-            load_accelerator_state(str(checkpoint), [self.model], [self.optimizer],
-                                   [self.schedule], [], self.accelerator.process_index,
-                                   self.accelerator.scaler, load_kwargs={'weights_only': True})
-            # accelerate goes on without the random numbers when it cannot read them
-            if torch.equal(fresh, torch.get_rng_state()): raise ValueError('no random numbers')
-            for i, part in enumerate(self.parts):
-                file = checkpoint/_part_name(i)
-                part.load_state_dict(torch.load(file, map_location='cpu', weights_only=True))
-        except Exception as e:
-            raise CheckpointError(f'{checkpoint}: whole, but it cannot be loaded here: '
-                                  f'{type(e).__name__}: {e}') from e
+        load_accelerator_state(str(checkpoint), [self.model], [self.optimizer], [self.schedule],
+                               [], self.accelerator.process_index, self.accelerator.scaler,
+                               load_kwargs={'weights_only': True})
+        # accelerate goes on without the random numbers when it cannot read them
+        if torch.equal(fresh, torch.get_rng_state()): raise ValueError('no random numbers in it')
+        for i, part in enumerate(self.parts):
+            file = checkpoint/_part_name(i)
+            part.load_state_dict(torch.load(file, map_location='cpu', weights_only=True))
 
     def step(self, index:Tensor): # (B,) samples of this step
         "One optimiser step. Leaves its loss in `pending`."
@@ -523,7 +517,7 @@ def _train(trainer:Trainer,           # fresh
     "Go on from the newest checkpoint to the end, and save the model."
     config = trainer.config
     torch.manual_seed(config.seed)
-    trainer.resume()
+    load_newest(trainer.out, trainer.identity, trainer.load)
     timer = StepTimer(trainer.device, warm=WARM[config.compile])
     memory = PeakMemory(trainer.device)
     trainer.model.train()
