@@ -62,7 +62,7 @@ def _phis(x:Tensor,     # any shape; overwritten
     "phi1 and its derivative in place, from an exponential that is already there; no gradient."
     torch.abs(x, out=m)
     torch.lt(m, .5, out=m)                                   # 1. where the series is wanted, else 0.
-    near = torch.mul(x, m, out=phi)
+    near = torch.clamp(x, -.5, .5, out=phi)                  # finite, also where x is infinite
     phi2_series(near, out=slope)
     one = x.new_ones(())
     torch.addcmul(one, near, slope, out=phi)
