@@ -11,7 +11,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import _sigmoid, _softplus
+from .primitives import _far, _sigmoid, _softplus
 
 # %% ../../../nbs/ssm/gpu/04_ssd.ipynb #590cf934
 @triton.jit
@@ -276,11 +276,6 @@ def _processors(device:torch.device) -> int:
     "Multiprocessors of a GPU; 1 for the interpreter."
     if device.type != 'cuda': return 1
     return torch.cuda.get_device_properties(device).multi_processor_count
-
-def _far(*xs:Tensor) -> bool: # (B, L, H or G, ...)
-    """Whether an offset inside a batch row may pass 2^31. Then tokens and heads are counted in 64
-    bits; in 32 bits the kernels are a tenth faster."""
-    return any(x.shape[1] * x.stride(1) + x.shape[2] * x.stride(2) >= 2**31 for x in xs)
 
 def _segments(batch_heads:int, chunks:int, device:torch.device, fill:int) -> tuple[int, int]:
     """Chunks per segment, and segments, so that `fill` programs per processor run and a segment has
