@@ -92,7 +92,9 @@ class NearestAttention(CrossAttention):
         xy = offsets[..., :2]
         length = xy.norm(dim=-1, keepdim=True)
         features = torch.cat([offsets, length], -1)
-        return self.where(features.to(self.where[0].weight.dtype))   # coordinates stay float32
+        dtype = self.bias.weight.dtype
+        features = features.to(dtype)                        # coordinates are float32
+        return self.where(features)
 
     def weights(self, scores:Tensor,    # (B, Nq, k, h) products of queries and keys
                 phi:Tensor,             # (B, Nq, k, f) features of the offsets
