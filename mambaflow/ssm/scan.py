@@ -175,7 +175,8 @@ def _scan_dense(u:Tensor,  # (L, B, G, K)
     decay = exponent.masked_fill(future, -math.inf).exp()    # (L, L, B, G, N, K)
     _, bbar = discretize(dt, A, how)
     bu = bbar * B * u.unsqueeze(-2)                          # (L, B, G, N, K)
-    h = (decay * bu).sum(1)                                  # (L, B, G, N, K)
+    written = (decay * bu).masked_fill(future, 0.)           # 0 times NaN is NaN: nothing from later
+    h = written.sum(1)                                       # (L, B, G, N, K)
     y = (C * h).sum(-2)
     return y, h[-1]
 
