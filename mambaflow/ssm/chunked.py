@@ -282,5 +282,6 @@ def scan_chunked(u:Tensor,          # (L, B, G, K) input
                  tile:int|None=None # elements in one buffer; None takes the device's `TILE`
                 ) -> tuple[Tensor, Tensor]: # (L, B, G, K) output and (B, G, N, K) last state
     "The selective scan in tiles that fit in the cache, with a hand-written backward pass."
+    A = A.clamp(min=-1e30)                     # forgets as well as -inf, which `_phis` cannot blend
     tensors = [w.contiguous() for w in (u, dt, A, B, C)]
     return _Chunked.apply(*tensors, how, tile)
