@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STORED', 'choose', 'one_of', 'at_least', 'between', 'more_than', 'Config', 'Stored', 'from_dict', 'repo_path',
-           'clear_temporaries', 'atomic_path', 'write_json', 'regular_file', 'read_json', 'FolderInUse', 'FolderLock',
+           'regular_file', 'clear_temporaries', 'atomic_path', 'write_json', 'read_json', 'FolderInUse', 'FolderLock',
            'hold_folder']
 
 # %% ../nbs/config.ipynb #162d1a79
@@ -240,6 +240,19 @@ def _remove(path:Path): # may not be there
     if path.is_dir() and not path.is_symlink(): shutil.rmtree(path)
     else: path.unlink(missing_ok=True)
 
+# %% ../nbs/config.ipynb #c1339051
+_KINDS = {stat.S_IFDIR: 'a folder', stat.S_IFIFO: 'a FIFO', stat.S_IFSOCK: 'a socket',
+          stat.S_IFCHR: 'a device', stat.S_IFBLK: 'a device'}
+
+def regular_file(path:str|Path # of a file to open
+                ) -> Path:     # the same, an ordinary file
+    "Raise FileNotFoundError when nothing is there, ValueError for anything but an ordinary file."
+    try: mode = os.stat(path).st_mode
+    except ValueError as e: raise ValueError(f'{path!r} is no path: {e}') from None
+    if stat.S_ISREG(mode): return Path(path)
+    kind = _KINDS.get(stat.S_IFMT(mode), 'no ordinary file')
+    raise ValueError(f'{path}: {kind}, expected a file')
+
 # %% ../nbs/config.ipynb #3307a0de
 def _writer_space() -> str: # 6 hexadecimal digits
     "Where numbers of processes mean the same: a machine, or a container on it."
@@ -323,18 +336,6 @@ def write_json(path:str|Path, # file to write
     return Path(path)
 
 # %% ../nbs/config.ipynb #883c5384
-_KINDS = {stat.S_IFDIR: 'a folder', stat.S_IFIFO: 'a FIFO', stat.S_IFSOCK: 'a socket',
-          stat.S_IFCHR: 'a device', stat.S_IFBLK: 'a device'}
-
-def regular_file(path:str|Path # of a file to open
-                ) -> Path:     # the same, an ordinary file
-    "Raise FileNotFoundError when nothing is there, ValueError for anything but an ordinary file."
-    try: mode = os.stat(path).st_mode
-    except ValueError as e: raise ValueError(f'{path!r} is no path: {e}') from None
-    if stat.S_ISREG(mode): return Path(path)
-    kind = _KINDS.get(stat.S_IFMT(mode), 'no ordinary file')
-    raise ValueError(f'{path}: {kind}, expected a file')
-
 def read_json(path:str|Path,        # a file of any origin
               limit:int=200_000_000 # bytes; larger files are not read
              ) -> Any:              # what is in it

@@ -51,6 +51,8 @@ def _mask_job(job:dict) -> str:
         keys, pixels = torch.arange(job['count']), height * width
     return mask_digest(keys, pixels, job['density'], job['seed'], job['chunk'], job['device'])
 
+_LIMIT = 1800     # seconds for a process
+
 def _fresh_digest(job:dict # see `_mask_jobs`
                  ) -> str: # the digest
     "Run a job in a process of its own. Raises ValueError with its last message when it fails."
@@ -60,7 +62,9 @@ def _fresh_digest(job:dict # see `_mask_jobs`
     path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
     env = {**os.environ, 'PYTHONHASHSEED': str(job['other_seed']), 'PYTHONPATH': path}
     command = [sys.executable, '-c', code, json.dumps(job)]
-    run = subprocess.run(command, capture_output=True, text=True, env=env)
+    try: run = subprocess.run(command, capture_output=True, text=True, env=env, timeout=_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f'a process did not end within {_LIMIT} s') from None
     if run.returncode:
         lines = run.stderr.strip().splitlines() or [f'a process ended with status {run.returncode}']
         raise ValueError(lines[-1])

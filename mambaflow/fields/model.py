@@ -407,7 +407,8 @@ class FieldModel(nn.Module):
         c = precondition(t, points.sigma, x_t)
         r = x_t - expand_time(t, x_t) * points.mean
         f = network(torch.cat([c.c_in * r, points.mean, points.sigma.log()], -1))
-        return points.mean + c.c_skip * r + c.c_out * f
+        v = points.mean + c.c_skip * r + c.c_out * f
+        return v.to(x_t.dtype)
 
     def _check_points(self, points:PreparedPoints, x_t:Tensor, inputs:Tensor):
         Ni, Nq = inputs.shape[1], x_t.shape[1]
@@ -418,7 +419,8 @@ class FieldModel(nn.Module):
         "Tokens of observations and of queries."
         def tokens(embed, coords, data):
             features = self.fourier(coords, resolution)
-            return embed(torch.cat([features, data.to(features.dtype)], -1))
+            numbers = torch.cat([features, data.to(features.dtype)], -1)
+            return embed(numbers.to(embed.weight.dtype))
         return tokens(self.embed_inputs, inputs, values), tokens(self.embed_queries, query, state)
 
     def _network(self, inputs:Tensor, queries:Tensor, t:Tensor, points:PreparedPoints) -> Tensor:

@@ -91,7 +91,8 @@ class NearestAttention(CrossAttention):
         "Features of each offset and of its length."
         xy = offsets[..., :2]
         length = xy.norm(dim=-1, keepdim=True)
-        return self.where(torch.cat([offsets, length], -1))
+        numbers = torch.cat([offsets, length], -1)
+        return self.where(numbers.to(self.bias.weight.dtype))
 
     def weights(self, scores:Tensor,    # (B, Nq, k, h) products of queries and keys
                 phi:Tensor,             # (B, Nq, k, f) features of the offsets

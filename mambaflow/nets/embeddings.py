@@ -54,7 +54,8 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, t:Tensor # (B,) in [0, 1]
                ) -> Tensor:    # (B, width)
-        waves = sinusoidal_embedding(1000 * t, self.width)
+        exact = torch.promote_types(t.dtype, torch.float32)  # half precision would lose the time
+        waves = sinusoidal_embedding(1000 * t.to(exact), self.width)
         dtype = self.net[0].weight.dtype
         return self.net(waves.to(dtype))
 
@@ -114,6 +115,14 @@ class FourierFeatures(nn.Module):
         random = fourier == 'random'
         if random: freqs = fourier_std * torch.randn_like(freqs)
         self.register_buffer('freqs', freqs, persistent=random)  # (F/2, 2), saved where random
+
+    def _apply(self, fn, recurse=True):
+        "Frequencies stay in at least float32: rounded to half precision they would be others."
+        freqs = self.freqs
+        super()._apply(fn, recurse)
+        if self.freqs.dtype in (torch.float16, torch.bfloat16):
+            self.freqs = self.freqs.float() if freqs.is_meta else freqs.to(self.freqs.device)
+        return self
 
     def window(self, resolution:float|tuple|Tensor|None=None # see `pixels_per_side`
               ) -> Tensor:                                   # (F/2,) or (B, 1, F/2)

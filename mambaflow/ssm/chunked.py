@@ -62,7 +62,7 @@ def _phis(x:Tensor,     # any shape; overwritten
     "phi1 and its derivative in place, from an exponential that is already there; no gradient."
     torch.abs(x, out=m)
     torch.lt(m, .5, out=m)                                   # 1. where the series is wanted, else 0.
-    near = torch.mul(x, m, out=phi)
+    near = torch.clamp(x, -.5, .5, out=phi)                  # finite, also where x is infinite
     phi2_series(near, out=slope)
     one = x.new_ones(())
     torch.addcmul(one, near, slope, out=phi)
@@ -282,5 +282,6 @@ def scan_chunked(u:Tensor,          # (L, B, G, K) input
                  tile:int|None=None # elements in one buffer; None takes the device's `TILE`
                 ) -> tuple[Tensor, Tensor]: # (L, B, G, K) output and (B, G, N, K) last state
     "The selective scan in tiles that fit in the cache, with a hand-written backward pass."
+    A = A.clamp(min=-1e30)                     # forgets as well as -inf, which `_phis` cannot blend
     tensors = [w.contiguous() for w in (u, dt, A, B, C)]
     return _Chunked.apply(*tensors, how, tile)

@@ -167,15 +167,15 @@ def _scan_dense(u:Tensor,  # (L, B, G, K)
                ) -> tuple[Tensor, Tensor]: # (L, B, G, K) and (B, G, N, K)
     "All pairs of tokens at once: memory grows with the square of the length."
     L = len(u)
-    s = dt.double().cumsum(0)                                # (L, B, G, K)
     past = torch.ones(L, L, dtype=torch.bool, device=u.device).tril() # [i, j]: i >= j
-    future = ~past.view(L, L, 1, 1, 1, 1)
-    gap = (s[:, None] - s[None]).to(u.dtype)                 # (L, L, B, G, K)
-    exponent = gap.unsqueeze(-2) * A                         # (L, L, B, G, N, K)
-    decay = exponent.masked_fill(future, -math.inf).exp()    # (L, L, B, G, N, K)
-    _, bbar = discretize(dt, A, how)
-    bu = bbar * B * u.unsqueeze(-2)                          # (L, B, G, N, K)
-    h = (decay * bu).sum(1)                                  # (L, B, G, N, K)
+    past = past.view(L, L, 1, 1, 1, 1)
+    later = past & ~past.transpose(0, 1)                     # [i, j]: i > j
+    x = (dt.unsqueeze(-2) * A).double()                      # (L, B, G, N, K)
+    between = torch.where(later, x[:, None], 0.).cumsum(0)   # sums over j < k <= i: no differences
+    decay = between.to(u.dtype).exp()                        # (L, L, B, G, N, K)
+    abar, bbar = discretize(dt, A, how)
+    bu = bbar * B * u.unsqueeze(-2) + 0. * abar              # a NaN of a decay spoils its own token
+    h = torch.where(past, decay * bu, 0.).sum(1)             # the future is left out, NaN or not
     y = (C * h).sum(-2)
     return y, h[-1]
 

@@ -452,6 +452,10 @@ def check_run(model:nn.Module,    # to be trained
     if count < config.batch_size:
         raise ValueError(f'batch_size {config.batch_size} is larger than the data set of {count}: '
                          f'choose at most {count}')
+    labels, classes = getattr(batches, 'labels', None), getattr(model.config, 'classes', 0)
+    if classes and isinstance(labels, Tensor) and int(labels.max()) >= classes:
+        raise ValueError(f'label {int(labels.max())} in the data, and the model has {classes} '
+                         f'classes: labels must lie in 0..{classes - 1}')
     cpu = cpu or not torch.cuda.is_available()
     reason = cannot_compile(config.compile, cpu)
     if reason: raise ValueError(f'compile {config.compile!r} cannot be used: {reason}')

@@ -11,6 +11,7 @@ __all__ = ['FAST', 'SOURCE', 'LN2', 'ZERO', 'ONE', 'K', 'HEAD', 'WK', 'unsupport
 import ctypes
 import math
 import os
+import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -23,8 +24,9 @@ from numpy.polynomial import Chebyshev, Polynomial
 # %% ../../../nbs/ssm/cpu/01_intrinsics.ipynb #6740a5aa
 try:
     import numba
-    from llvmlite import ir
+    from llvmlite import binding, ir
     from numba import cfunc, njit, types
+    from numba.core.caching import FunctionCache
     from numba.extending import intrinsic
     _missing = ''
 except Exception as e:                 # a numba that does not fit numpy raises more than ImportError
@@ -49,6 +51,31 @@ def source_version(file:str|None, # a file with parts of a kernel; None in a not
 SOURCE = source_version(globals().get('__file__')) # of this file
 
 # %% ../../../nbs/ssm/cpu/01_intrinsics.ipynb #59f25461
+def _own_name(f:Callable) -> str:
+    "The qualified name of a kernel, with a checksum of its constants and of the processor."
+    names = zip(f.__code__.co_freevars, f.__closure__ or ())
+    constants = [(name, repr(cell.cell_contents)) for name, cell in names if name != 'source']
+    machine = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    checksum = zlib.crc32(repr((constants, machine)).encode())
+    return f'{f.__qualname__}_{checksum:08x}'
+
+def _compile_cached(build:Callable, # options -> callback
+                    f:Callable):    # the kernel, with a name of its own
+    "From disk, else compiled and kept there; where files are damaged or the disk is full, compiled."
+    try: return build(cache=True)
+    except Exception as e:                      # a damaged file raises whatever pickle meets in it
+        if 'cannot cache' in str(e): return build()                   # nowhere to write
+        callback = build()                      # raises what is wrong with the kernel itself
+        file = 'a file'
+        try:
+            cache = FunctionCache(f)
+            file = f'a file of {f.__qualname__} in {cache.cache_path}'
+            cache.flush()                       # an empty index: the next process compiles again
+        except Exception: file = f'{file}, which cannot be replaced,'
+        warnings.warn(f'{file} is damaged or cannot be written ({type(e).__name__}: {e}); '
+                      'the kernel was compiled anew', stacklevel=3)
+        return callback
+
 def compile_job(f:Callable,     # f(address of a job), in the part of Python that numba compiles
                 cache:bool=True # keep it on disk; not in a notebook: changes in other cells
                ):               # a C callback: `.address`, and `.ctypes` to call it from Python
@@ -60,10 +87,8 @@ def compile_job(f:Callable,     # f(address of a job), in the part of Python tha
     def build(**options):
         return cfunc(signature, fastmath=FAST, error_model='numpy', **options)(f)
     if not cache: return build()
-    try: return build(cache=True)
-    except RuntimeError as e:
-        if 'cannot cache' not in str(e): raise
-        return build()                                              # nowhere to write
+    f.__qualname__ = _own_name(f)
+    return _compile_cached(build, f)
 
 # %% ../../../nbs/ssm/cpu/01_intrinsics.ipynb #1e43155d
 @intrinsic

@@ -149,7 +149,7 @@ def _backward_kernel(
     db, dc = da, da
     s0, s1, s2 = da, da, da
     s3, sb = da, da
-    for u in range(first, last + 3, 4):                    # three rows more than it owns: their gradients reach back
+    for u in range(first, last + 3, 4):  # three rows more than it owns: their gradients reach back
         x0 = _row(x, u, e, L, E)
         x1 = _row(x + x_step, u + 1, e, L, E)
         x2 = _row(x + 2 * x_step, u + 2, e, L, E)

@@ -67,15 +67,16 @@ def _phis(x, ex):
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #af12d864
 @triton.jit
-def _block(item, blocks, K, BD: tl.constexpr):
+def _block(item, blocks, K, BD: tl.constexpr, FAR: tl.constexpr):
     """Batch row, block of channels, group, channels and which of them exist, of work item `item`.
-    Blocks of one batch row run side by side and share B and C. What is multiplied with a stride
-    has 64 bits."""
+    Blocks of one batch row run side by side and share B and C. With `FAR`,
+    blocks and channels are counted in 64 bits."""
     j = item % blocks
     k = j % tl.cdiv(K, BD) * BD + tl.arange(0, BD)
     g = j // tl.cdiv(K, BD)
-    d = (g * K + k).to(tl.int64)
-    return (item // blocks).to(tl.int64), j.to(tl.int64), g, d, k < K
+    d = g * K + k
+    if FAR: j, d = j.to(tl.int64), d.to(tl.int64)
+    return (item // blocks).to(tl.int64), j, g, d, k < K
 
 @triton.jit
 def _even(x, EVEN: tl.constexpr):
@@ -94,9 +95,10 @@ def _per_channel(p, d, dm, GIVEN: tl.constexpr):
     return tl.load(p + d, mask=dm, other=0.) if GIVEN else tl.zeros(d.shape, tl.float32)
 
 @triton.jit
-def _chunk(c, chunks, L, T: tl.constexpr, REVERSE: tl.constexpr):
+def _chunk(c, chunks, L, T: tl.constexpr, REVERSE: tl.constexpr, FAR: tl.constexpr):
     "First position of the c-th chunk in the order of reading, and which of its positions exist."
     first = (chunks - 1 - c if REVERSE else c) * T
+    if FAR: first = first.to(tl.int64)
     t = first + tl.arange(0, T)
     return first, (t >= 0) & (t < L)
 
@@ -109,13 +111,21 @@ def _signal(p, d, dm, t, tm, stride_d, stride_l):
 @triton.jit
 def _varying(p, n, first, i, N: tl.constexpr):
     "A (BN, 8) tile of B or C, which lie in memory as (chunks, N, 8)."
-    return tl.load(p + first.to(tl.int64) * N + n[:, None] * 8 + i[None, :])
+    return tl.load(p + first * N + n[:, None] * 8 + i[None, :])
 
 @triton.jit
 def _step(raw, tm, SOFTPLUS: tl.constexpr):
     "Step lengths; steps outside the sequence have length zero and change nothing."
     if SOFTPLUS: raw = _softplus(raw)
     return tl.where(tm[None, :], raw, 0.)
+
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #2268e7ad
+def _far(*xs:torch.Tensor|None # (B, rows, rows)
+        ) -> bool:
+    """Whether an offset inside a row of the batch may pass 2^31. Then the kernels count in 64 bits
+    (`FAR`); in 32 bits they are faster by a twentieth to a tenth."""
+    return any(x.shape[1] * x.stride(1) + x.shape[2] * x.stride(2) >= 2**31
+               for x in xs if x is not None)
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #07aada48
 def _apart(*xs:torch.Tensor, # three rows each along the axis

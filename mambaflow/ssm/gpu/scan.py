@@ -13,7 +13,7 @@ import torch.nn.functional as F
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import (_adjoint, _advance, _at, _block, _chunk, _even,
+from .primitives import (_adjoint, _advance, _at, _block, _chunk, _even, _far,
                                           _per_channel, _sigmoid, _signal, _silu, _silu_slope,
                                           _step, _sum_channels, _sum_components, _varying)
 from .scan_split import span_states
@@ -94,11 +94,12 @@ def _sweep(
     HAS_Z: tl.constexpr, HAS_DY: tl.constexpr, SOFTPLUS: tl.constexpr,
     ZOH: tl.constexpr, REVERSE: tl.constexpr,
     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, KEEP: tl.constexpr,
+    FAR: tl.constexpr,
 ):
     """States from chunk to chunk, in `hs`, and the output times a factor. Backwards (`KEEP`) the
     output is only needed for the gradient of the gate."""
     i = tl.arange(0, T)
-    first, tm = _chunk(start, chunks, L, T, REVERSE)
+    first, tm = _chunk(start, chunks, L, T, REVERSE, FAR)
     next_u, raw, next_z, next_dy = _signals(
         u, delta, z, dy, d, dm, first + i, tm,
         stride_u_d, stride_u_l,
@@ -109,11 +110,11 @@ def _sweep(
     next_dt = _step(raw + bias_d[:, None], tm, SOFTPLUS)
     next_factor = _factor(next_z, next_dy, HAS_DY)
     for c in range(start, stop):
-        first, tm = _chunk(c, chunks, L, T, REVERSE)
+        first, tm = _chunk(c, chunks, L, T, REVERSE, FAR)
         t = first + i
         here = hs + (c - start) * BD * N if KEEP else hs
         dt, uu, factor = next_dt, next_u, next_factor
-        later, later_m = _chunk(c + 1, chunks, L * (c + 1 < stop), T, REVERSE)
+        later, later_m = _chunk(c + 1, chunks, L * (c + 1 < stop), T, REVERSE, FAR)
         next_u, raw, next_z, next_dy = _signals(
             u, delta, z, dy, d, dm, later + i, later_m,
             stride_u_d, stride_u_l,
@@ -160,11 +161,11 @@ def _forward_kernel(
     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr,
     SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr,
-    BEGUN: tl.constexpr, EVEN: tl.constexpr,
+    BEGUN: tl.constexpr, EVEN: tl.constexpr, FAR: tl.constexpr,
 ):
     """Output and last state of a block of channels of one batch row, or of a span of it, and the
     states between segments. With `BEGUN`, `last` holds the states that enter the spans."""
-    row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD)
+    row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD, FAR)
     b, span = row // spans, row % spans
     L = _even(L, EVEN)
     stride_u_d = _even(stride_u_d, EVEN)
@@ -202,7 +203,7 @@ def _forward_kernel(
             stride_u_d, stride_u_l,
             stride_out_d, stride_out_l,
             L, states, one, N,
-            HAS_Z, False, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, False)
+            HAS_Z, False, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, False, FAR)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #a8c8674d
 @triton.jit
@@ -231,12 +232,12 @@ def _gradients(
     L, one, N: tl.constexpr,
     # meta-parameters
     HAS_Z: tl.constexpr, SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
-    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr,
+    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, FAR: tl.constexpr,
 ):
     """Gradients of one segment. Those of u and delta are stored, those of B and C added to memory,
     that of A kept in scratch memory, those of D and the bias returned."""
     i = tl.arange(0, T)
-    first, tm = _chunk(stop - 1, chunks, L, T, REVERSE)
+    first, tm = _chunk(stop - 1, chunks, L, T, REVERSE, FAR)
     next_u, raw, next_z, next_dy = _signals(
         u, delta, z, dy, d, dm, first + i, tm,
         stride_u_d, stride_u_l,
@@ -246,11 +247,11 @@ def _gradients(
         HAS_Z, True)
     next_dt, next_slope, next_gy = _inputs(raw, next_z, next_dy, bias_d, tm, HAS_Z, SOFTPLUS)
     for c in range(stop - 1, start - 1, -1):
-        first, tm = _chunk(c, chunks, L, T, REVERSE)
+        first, tm = _chunk(c, chunks, L, T, REVERSE, FAR)
         t, here = first + i, hs + (c - start) * BD * N
         dt, uu = next_dt, next_u
         gy, slope_dt = next_gy, next_slope
-        sooner, sooner_m = _chunk(c - 1, chunks, L * (c > start), T, REVERSE)
+        sooner, sooner_m = _chunk(c - 1, chunks, L * (c > start), T, REVERSE, FAR)
         next_u, raw, next_z, next_dy = _signals(
             u, delta, z, dy, d, dm, sooner + i, sooner_m,
             stride_u_d, stride_u_l,
@@ -317,6 +318,7 @@ def _backward_kernel(
     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_LAST: tl.constexpr,
     SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, EVEN: tl.constexpr,
+    FAR: tl.constexpr,
 ):
     """All gradients. A program processes one work item after the other and uses the same scratch
     memory for each. `dlast` is the gradient of the states that leave the spans."""
@@ -332,7 +334,7 @@ def _backward_kernel(
     hs += pid.to(tl.int64) * seg * BD * N
     scratch += pid.to(tl.int64) * 3 * BD * N               # A, gradient of the state, gradient of A
     for item in range(pid, items, tl.num_programs(0)):
-        row, j, g, d, dm = _block(item, blocks, K, BD)
+        row, j, g, d, dm = _block(item, blocks, K, BD, FAR)
         b, span = row // spans, row % spans
         bias_d = _per_channel(bias, d, dm, HAS_BIAS)
         skip = _per_channel(D, d, dm, HAS_D)
@@ -373,7 +375,7 @@ def _backward_kernel(
                 stride_dy_d, stride_dy_l,
                 stride_out_d, stride_out_l,
                 L, N, one, N,
-                HAS_Z, HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, True)
+                HAS_Z, HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, True, FAR)
             sum_D, sum_bias = _gradients(
                 u + b * stride_u_b, delta + b * stride_delta_b,
                 B + row_B * N * padded, C + row_C * N * padded,
@@ -387,7 +389,7 @@ def _backward_kernel(
                 stride_dy_d, stride_dy_l,
                 stride_out_d, stride_out_l,
                 L, one, N,
-                HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES)
+                HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, FAR)
         if HAS_D: tl.atomic_add(dD + d, tl.sum(sum_D, 1), mask=dm, sem='relaxed')
         if HAS_BIAS: tl.atomic_add(dbias + d, tl.sum(sum_bias, 1), mask=dm, sem='relaxed')
         for n0 in range(0, N, BN):
@@ -492,6 +494,11 @@ def _tiles(w:Tensor) -> Tensor:
         BN=triton.next_power_of_2(N))
     return x
 
+def _far_states(x:_Inputs) -> bool:
+    "Whether there are 2^31 numbers in A, or in B or C of one sequence."
+    blocks, N, BD = x.A.shape
+    return max(blocks * BD, x.u.shape[2] + 8) * N >= 2**31
+
 def _strides(x:Tensor|None) -> tuple[int, ...]:
     "Strides of a signal that may be missing."
     return x.stride() if x is not None else (0, 0, 0)
@@ -527,6 +534,7 @@ def _run_forward(x:_Inputs, launch:Launch=LAUNCH) -> tuple[Tensor, Tensor, Tenso
         *x.switches(), x.softplus, x.zoh, x.reverse,
         T=launch.tokens, BD=BD, BN=64 // BD, STAGES=launch.stages,
         BEGUN=spans > 1, EVEN=_divisor(x.u, x.delta, x.z, y),
+        FAR=_far(x.u, x.delta, x.z, y) or _far_states(x),
         num_warps=launch.num_warps, maxnreg=launch.forward_registers)
     return y, last if spans == 1 else ends[:, -1].contiguous(), starts
 
@@ -626,7 +634,8 @@ def _run_part(first:int, n:int,    # rows of the batch
         *x.dimensions(), n, blocks, spans, items, padded, seg, 1, N,
         *x.switches(), leaving is not None, x.softplus, x.zoh, x.reverse,
         T=launch.tokens, BD=BD, BN=64 // BD, STAGES=launch.stages,
-        EVEN=_divisor(dy, x.u, x.delta, x.z, du, ddelta, dz), num_warps=launch.num_warps)
+        EVEN=_divisor(dy, x.u, x.delta, x.z, du, ddelta, dz),
+        FAR=_far(dy, x.u, x.delta, x.z, du) or _far_states(x), num_warps=launch.num_warps)
     _copy_untiled(part(dB), dBC[:rows_B])
     _copy_untiled(part(dC), dBC[rows_B:])
 

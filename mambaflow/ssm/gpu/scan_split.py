@@ -9,7 +9,7 @@ __all__ = ['span_states']
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import (_at, _block, _chunk, _per_channel, _phis, _recur,
+from .primitives import (_at, _block, _chunk, _far, _per_channel, _phis, _recur,
                                           _signal, _silu, _step, _varying)
 
 # %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #0e0ef2de
@@ -30,13 +30,13 @@ def _span_kernel(
     L, K, ratio, groups, blocks, spans, padded, seg, states, one, N: tl.constexpr,
     # meta-parameters
     HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr,
-    ZOH: tl.constexpr, REVERSE: tl.constexpr, ADJOINT: tl.constexpr,
+    ZOH: tl.constexpr, REVERSE: tl.constexpr, ADJOINT: tl.constexpr, FAR: tl.constexpr,
     T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr,
 ):
     """What a span adds to the state, and the sum of its steps. With `ADJOINT`, x is the gradient of
     the output and the span adds to the gradient of the state. The last span in that direction is
     skipped: no later span needs its state."""
-    row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD)
+    row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD, FAR)
     b, span, i = row // spans, row % spans, tl.arange(0, T)
     bias_d = _per_channel(bias, d, dm, HAS_BIAS)
     total = tl.zeros([BD, T], tl.float32)
@@ -50,7 +50,8 @@ def _span_kernel(
     start, stop = span * per_span, tl.minimum(chunks, (span + 1) * per_span)
     idle = span == (0 if ADJOINT else spans - 1)
     for k in range(start, tl.where(idle, start, stop)):
-        first, tm = _chunk(start + stop - 1 - k if ADJOINT else k, chunks, L, T, REVERSE)
+        c = start + stop - 1 - k if ADJOINT else k
+        first, tm = _chunk(c, chunks, L, T, REVERSE, FAR)
         t = first + i
         raw = _signal(delta + b * stride_delta_b, d, dm, t, tm, stride_delta_d, stride_delta_l)
         dt = _step(raw + bias_d[:, None], tm, SOFTPLUS)
@@ -65,10 +66,10 @@ def _span_kernel(
             A_ = tl.load(A + j * BD * N + at)
             Wt = _varying(W, n, first, i, N)
             a = tl.exp2(dt[None, :, :] * A_)
-            c = v[None, :, :] * Wt[:, None, :]
-            if ADJOINT: c *= a
-            elif ZOH: c *= _phis(dt[None, :, :] * A_ * 0.6931471805599453, a)[0]
-            tl.store(ends + at, _recur(a, c, h0, i, T, REVERSE != ADJOINT)[2])
+            w = v[None, :, :] * Wt[:, None, :]
+            if ADJOINT: w *= a
+            elif ZOH: w *= _phis(dt[None, :, :] * A_ * 0.6931471805599453, a)[0]
+            tl.store(ends + at, _recur(a, w, h0, i, T, REVERSE != ADJOINT)[2])
         tl.debug_barrier()
     tl.store(steps + (row * blocks + j) * BD + tl.arange(0, BD), tl.sum(total, 1))
 
@@ -116,6 +117,7 @@ def span_states(x:Tensor,          # (B, D, L): u, or the gradient of the output
     _, groups_W, chunks, _, _ = W.shape
     ends = A.new_empty(b, spans, blocks, N, BD)
     steps = A.new_empty(b, spans, blocks, BD)
+    far = _far(x, z, delta) or max(chunks * 8, blocks * BD) * N >= 2**31
     _span_kernel[b * spans * blocks,](
         x, z, delta, A, W, bias,
         ends, steps,
@@ -123,7 +125,7 @@ def span_states(x:Tensor,          # (B, D, L): u, or the gradient of the output
         *(z.stride() if z is not None else (0, 0, 0)),
         *delta.stride(),
         l, d // groups, groups // groups_W, groups_W, blocks, spans, chunks * 8, seg, N, 1, N,
-        z is not None, bias is not None, softplus, zoh, reverse, adjoint,
+        z is not None, bias is not None, softplus, zoh, reverse, adjoint, far,
         T=8, BD=BD, BN=64 // BD, STAGES=3, num_warps=1)
     _combine_kernel[b * blocks,](
         ends, steps, A, given,

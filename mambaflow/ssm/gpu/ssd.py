@@ -11,20 +11,20 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import _sigmoid, _softplus
+from .primitives import _far, _sigmoid, _softplus
 
 # %% ../../../nbs/ssm/gpu/04_ssd.ipynb #590cf934
 @triton.jit
 def _tile(p, t, stride, n, ok, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     "Rows `t` of a matrix whose columns lie side by side; zero outside."
-    at = p + t[:, None].to(tl.int64) * stride + n[None, :]
+    at = p + t[:, None] * stride + n[None, :]
     if WIDTH == BLOCK: return tl.load(at, mask=ok[:, None], other=0.)
     else: return tl.load(at, mask=ok[:, None] & (n[None, :] < WIDTH), other=0.)
 
 @triton.jit
 def _store_tile(p, x, t, stride, n, ok, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     "Write what `_tile` reads."
-    to = p + t[:, None].to(tl.int64) * stride + n[None, :]
+    to = p + t[:, None] * stride + n[None, :]
     x = x.to(p.dtype.element_ty)
     if WIDTH == BLOCK: tl.store(to, x, mask=ok[:, None])
     else: tl.store(to, x, mask=ok[:, None] & (n[None, :] < WIDTH))
@@ -48,7 +48,7 @@ def _store_state(p, S, n, m, wanted, N: tl.constexpr, P: tl.constexpr):
 @triton.jit
 def _steps(dt, t, stride, ok, A, bias, SOFTPLUS: tl.constexpr, REVERSE: tl.constexpr):
     "Steps of a chunk before and after softplus, sums of log2 decays in reading order, their total."
-    raw = tl.load(dt + t.to(tl.int64) * stride, mask=ok, other=0.).to(tl.float32) + bias
+    raw = tl.load(dt + t * stride, mask=ok, other=0.).to(tl.float32) + bias
     step = _softplus(raw) if SOFTPLUS else raw
     step = tl.where(ok, step, 0.)
     # a decay of 2^-126 leaves nothing of the state; larger sums would only lose digits
@@ -72,14 +72,15 @@ def _sweep_kernel(
     # meta-parameters
     SOFTPLUS: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_D: tl.constexpr,
     REVERSE: tl.constexpr, ADJOINT: tl.constexpr,
-    OUTPUT: tl.constexpr, SAVE: tl.constexpr, START: tl.constexpr, PRECISION: tl.constexpr,
+    OUTPUT: tl.constexpr, SAVE: tl.constexpr, START: tl.constexpr, PRECISION: tl.constexpr, FAR: tl.constexpr,
     N: tl.constexpr, P: tl.constexpr, BN: tl.constexpr, BP: tl.constexpr, Q: tl.constexpr,
 ):
     "One head of one batch row, one segment of its chunks after another."
     pid = tl.program_id(0)
     h, row = pid % H, pid // H
     segment, b = row % segments, (row // segments).to(tl.int64)
-    g, h = (h // ratio).to(tl.int64), h.to(tl.int64)
+    g = h // ratio
+    if FAR: g, h = g.to(tl.int64), h.to(tl.int64)
     v = v + b * stride_v_b + h * stride_v_h
     out = out + b * stride_out_b + h * stride_out_h
     dt = dt + b * stride_dt_b + h * stride_dt_h
@@ -93,7 +94,7 @@ def _sweep_kernel(
     forgotten = 0.
     for i in range(segment * per_segment, tl.minimum(chunks, (segment + 1) * per_segment)):
         c = i if REVERSE == ADJOINT else chunks - 1 - i
-        t = c * Q + r
+        t = (c * Q + r).to(tl.int64) if FAR else c * Q + r
         ok = t < L
         kt = _tile(k, t, stride_k_l, n, ok, N, BN)               # (Q, BN)
         vt = _tile(v, t, stride_v_l, m, ok, P, BP)               # (Q, BP)
@@ -172,7 +173,7 @@ def _pairs_kernel(
     L, H, ratio, chunks, rows,
     # meta-parameters
     SOFTPLUS: tl.constexpr, HAS_BIAS: tl.constexpr, REVERSE: tl.constexpr,
-    PRECISION: tl.constexpr, SHARE: tl.constexpr,
+    PRECISION: tl.constexpr, SHARE: tl.constexpr, FAR: tl.constexpr,
     N: tl.constexpr, P: tl.constexpr, BN: tl.constexpr, BP: tl.constexpr, Q: tl.constexpr,
 ):
     """One chunk of one batch row: gradients of B, C, dt, and partial sums of those of A, bias and
@@ -180,11 +181,11 @@ def _pairs_kernel(
     c, at = tl.program_id(0) % chunks, tl.program_id(0) // chunks
     groups = H // ratio
     g, b = at % groups, (at // groups).to(tl.int64)
-    group = g.to(tl.int64)
+    group = g.to(tl.int64) if FAR else g
     before = c < chunks - 1 if REVERSE else c > 0          # is there a state that enters,
     after = c > 0 if REVERSE else c < chunks - 1           # and one that leaves?
     r, n, m = tl.arange(0, Q), tl.arange(0, BN), tl.arange(0, BP)
-    t = c * Q + r
+    t = (c * Q + r).to(tl.int64) if FAR else c * Q + r
     ok = t < L
     B += b * stride_B_b + group * stride_B_g
     C += b * stride_C_b + group * stride_C_g
@@ -197,7 +198,7 @@ def _pairs_kernel(
     for h in range(g * ratio, (g + 1) * ratio):
         rate = tl.load(A + h)
         shift = tl.load(bias + h) if HAS_BIAS else 0.
-        head = tl.cast(h, tl.int64)
+        head = tl.cast(h, tl.int64) if FAR else h
         steps = dt + b * stride_dt_b + head * stride_dt_h
         raw, step, s, total = _steps(steps, t, stride_dt_l, ok, rate, shift, SOFTPLUS, REVERSE)
         here = ((b * chunks + c) * H + h) * N * P
@@ -305,6 +306,7 @@ def _sweep(v:Tensor,         # (B, L, H, P) x, or the gradient of y
     def empty(*shape): return torch.empty(*shape, dtype=torch.float32, device=v.device)
     ends = empty(b * segments * H, N * P if segments > 1 else 0)
     totals = empty(b * segments * H)
+    far = _far(v, q, k, dt, out)
     def run(output, start):
         _sweep_kernel[b * segments * H,](
             v, q, k, dt, A, bias, D,
@@ -316,7 +318,7 @@ def _sweep(v:Tensor,         # (B, L, H, P) x, or the gradient of y
             *out.stride()[:3],
             L, H, H // q.shape[2], chunks, per_segment, segments,
             softplus, bias is not None, D is not None, reverse, adjoint,
-            output, output and states is not None, start, launch.precision,
+            output, output and states is not None, start, launch.precision, far,
             **_blocks(N, P), Q=launch.chunk,
             num_warps=launch.num_warps, num_stages=launch.sweep_stages)
     if segments > 1:
@@ -363,7 +365,7 @@ def _ssd_backward(dy:Tensor, states:Tensor, xs:list[Tensor], dt:Tensor, A:Tensor
     if len(xs) == 1: dx, dB, dC = _parts([dx], A.numel(), P, N)
     b, L, H, _ = x.shape
     G, chunks, launch = B.shape[2], states.shape[1], _launch(x)
-    adjoints = torch.empty_like(states)
+    adjoints, far = torch.empty_like(states), _far(x, dy, dt, B, C, dB, dC)
     _sweep(dy, B, C, dt, A, bias, D, dx, adjoints, softplus, reverse, adjoint=True)
     sums = torch.empty(3, b * chunks, H, dtype=torch.float32, device=x.device)
     _pairs_kernel[chunks * G * b,](
@@ -377,7 +379,7 @@ def _ssd_backward(dy:Tensor, states:Tensor, xs:list[Tensor], dt:Tensor, A:Tensor
         *dB.stride()[:3],
         *dC.stride()[:3],
         L, H, H // G, chunks, b * chunks * H,
-        softplus, bias is not None, reverse, launch.precision, launch.share,
+        softplus, bias is not None, reverse, launch.precision, launch.share, far,
         **_blocks(N, P), Q=launch.chunk, num_warps=launch.num_warps, num_stages=1)
     return *outputs[:4], sums.sum(1)
 
