@@ -11,27 +11,29 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import _silu, _silu_slope
+from .primitives import _far, _silu, _silu_slope
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #48d8d8e6
 @triton.jit
-def _row_pointer(p, u, stride, L, REVERSE: tl.constexpr):
-    "Where row `u` in reading order begins, and how far it is to the next, in 64 bits."
+def _token(u, L, REVERSE: tl.constexpr, FAR: tl.constexpr):
+    "Where row `u` in reading order lies in the sequence, in 64 bits if `FAR`."
     t = L - 1 - u if REVERSE else u
-    step = tl.cast(stride, tl.int64)
-    return p + t.to(tl.int64) * stride, -step if REVERSE else step
+    return tl.cast(t, tl.int64) if FAR else t
 
 @triton.jit
-def _row(p, u, e, L, E):
-    "Row `u` in reading order, at `p`: BE channels as float32; zero outside the sequence."
+def _row(p, u, stride, e, L, E, REVERSE: tl.constexpr, FAR: tl.constexpr):
+    "Row `u` in reading order, BE channels as float32; zero outside the sequence."
+    t = _token(u, L, REVERSE, FAR)
     mask = e < tl.where((u >= 0) & (u < L), E, 0)
-    return tl.load(p + e, mask=mask, other=0.).to(tl.float32)
+    return tl.load(p + t * stride + e, mask=mask, other=0.).to(tl.float32)
 
 @triton.jit
-def _store_own_row(p, value, u, first, last, E, e):
-    "Write row `u` in reading order, at `p`, if it belongs to this program."
+def _store_own_row(p, value, u, stride, first, last, L, E, e,
+                   REVERSE: tl.constexpr, FAR: tl.constexpr):
+    "Write row `u` in reading order if it belongs to this program."
+    t = _token(u, L, REVERSE, FAR)
     mask = e < tl.where((u >= first) & (u < last), E, 0)
-    tl.store(p + e, value.to(p.dtype.element_ty), mask=mask)
+    tl.store(p + t * stride + e, value.to(p.dtype.element_ty), mask=mask)
 
 @triton.jit
 def _tap(weight, k, e, E, K: tl.constexpr, EXISTS: tl.constexpr):
@@ -62,7 +64,7 @@ def _forward_kernel(
     # dimensions
     L, E, segments, length,
     # meta-parameters
-    K: tl.constexpr, REVERSE: tl.constexpr, BE: tl.constexpr,
+    K: tl.constexpr, REVERSE: tl.constexpr, FAR: tl.constexpr, BE: tl.constexpr,
 ):
     "One segment in reading order, four rows at a time, the last three rows of x kept in registers."
     segment = tl.program_id(0) % segments
@@ -75,26 +77,23 @@ def _forward_kernel(
     last = tl.minimum((segment + 1) * length, L)
     bb = tl.load(bias + e, mask=inside, other=0.)
     w0, w1, w2, w3 = _taps(weight, e, E, inside, K)
-    x, x_step = _row_pointer(x, first, stride_x_l, L, REVERSE)
-    y, y_step = _row_pointer(y, first, E, L, REVERSE)
-    xa = _row(x - 3 * x_step, first - 3, e, L, E)
-    xb = _row(x - 2 * x_step, first - 2, e, L, E)
-    xc = _row(x - x_step, first - 1, e, L, E)
+    xa = _row(x, first - 3, stride_x_l, e, L, E, REVERSE, FAR)
+    xb = _row(x, first - 2, stride_x_l, e, L, E, REVERSE, FAR)
+    xc = _row(x, first - 1, stride_x_l, e, L, E, REVERSE, FAR)
     for u in range(first, last, 4):
-        x0 = _row(x, u, e, L, E)
-        x1 = _row(x + x_step, u + 1, e, L, E)
-        x2 = _row(x + 2 * x_step, u + 2, e, L, E)
-        x3 = _row(x + 3 * x_step, u + 3, e, L, E)
+        x0 = _row(x, u, stride_x_l, e, L, E, REVERSE, FAR)
+        x1 = _row(x, u + 1, stride_x_l, e, L, E, REVERSE, FAR)
+        x2 = _row(x, u + 2, stride_x_l, e, L, E, REVERSE, FAR)
+        x3 = _row(x, u + 3, stride_x_l, e, L, E, REVERSE, FAR)
         y0 = _silu(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0))
-        _store_own_row(y, y0, u, first, last, E, e)
+        _store_own_row(y, y0, u, E, first, last, L, E, e, REVERSE, FAR)
         y1 = _silu(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1))
-        _store_own_row(y + y_step, y1, u + 1, first, last, E, e)
+        _store_own_row(y, y1, u + 1, E, first, last, L, E, e, REVERSE, FAR)
         y2 = _silu(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2))
-        _store_own_row(y + 2 * y_step, y2, u + 2, first, last, E, e)
+        _store_own_row(y, y2, u + 2, E, first, last, L, E, e, REVERSE, FAR)
         y3 = _silu(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3))
-        _store_own_row(y + 3 * y_step, y3, u + 3, first, last, E, e)
+        _store_own_row(y, y3, u + 3, E, first, last, L, E, e, REVERSE, FAR)
         xa, xb, xc = x1, x2, x3
-        x, y = x + 4 * x_step, y + 4 * y_step
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #3e4d96c7
 @triton.jit
@@ -124,7 +123,7 @@ def _backward_kernel(
     # dimensions
     L, E, segments, length,
     # meta-parameters
-    K: tl.constexpr, REVERSE: tl.constexpr, BE: tl.constexpr,
+    K: tl.constexpr, REVERSE: tl.constexpr, FAR: tl.constexpr, BE: tl.constexpr,
 ):
     """One segment in reading order, four rows at a time. The last three rows of x and of the
     gradient before SiLU are kept in registers."""
@@ -139,37 +138,34 @@ def _backward_kernel(
     last = tl.minimum((segment + 1) * length, L)
     bb = tl.load(bias + e, mask=inside, other=0.)
     w0, w1, w2, w3 = _taps(weight, e, E, inside, K)
-    x, x_step = _row_pointer(x, first, stride_x_l, L, REVERSE)
-    dy, dy_step = _row_pointer(dy, first, stride_dy_l, L, REVERSE)
-    dx, dx_step = _row_pointer(dx, first - 3, stride_dx_l, L, REVERSE)
-    xa = _row(x - 3 * x_step, first - 3, e, L, E)
-    xb = _row(x - 2 * x_step, first - 2, e, L, E)
-    xc = _row(x - x_step, first - 1, e, L, E)
+    xa = _row(x, first - 3, stride_x_l, e, L, E, REVERSE, FAR)
+    xb = _row(x, first - 2, stride_x_l, e, L, E, REVERSE, FAR)
+    xc = _row(x, first - 1, stride_x_l, e, L, E, REVERSE, FAR)
     da = tl.zeros((BE,), tl.float32)
     db, dc = da, da
     s0, s1, s2 = da, da, da
     s3, sb = da, da
     for u in range(first, last + 3, 4):  # three rows more than it owns: their gradients reach back
-        x0 = _row(x, u, e, L, E)
-        x1 = _row(x + x_step, u + 1, e, L, E)
-        x2 = _row(x + 2 * x_step, u + 2, e, L, E)
-        x3 = _row(x + 3 * x_step, u + 3, e, L, E)
-        g0 = _row(dy, u, e, L, E)
-        g1 = _row(dy + dy_step, u + 1, e, L, E)
-        g2 = _row(dy + 2 * dy_step, u + 2, e, L, E)
-        g3 = _row(dy + 3 * dy_step, u + 3, e, L, E)
+        x0 = _row(x, u, stride_x_l, e, L, E, REVERSE, FAR)
+        x1 = _row(x, u + 1, stride_x_l, e, L, E, REVERSE, FAR)
+        x2 = _row(x, u + 2, stride_x_l, e, L, E, REVERSE, FAR)
+        x3 = _row(x, u + 3, stride_x_l, e, L, E, REVERSE, FAR)
+        g0 = _row(dy, u, stride_dy_l, e, L, E, REVERSE, FAR)
+        g1 = _row(dy, u + 1, stride_dy_l, e, L, E, REVERSE, FAR)
+        g2 = _row(dy, u + 2, stride_dy_l, e, L, E, REVERSE, FAR)
+        g3 = _row(dy, u + 3, stride_dy_l, e, L, E, REVERSE, FAR)
         d0 = g0 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0))
         d1 = g1 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1))
         d2 = g2 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2))
         d3 = g3 * _silu_slope(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3))
         dxa = _weigh(w0, w1, w2, w3, da, db, dc, d0)
-        _store_own_row(dx, dxa, u - 3, first, last, E, e)
+        _store_own_row(dx, dxa, u - 3, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
         dxb = _weigh(w0, w1, w2, w3, db, dc, d0, d1)
-        _store_own_row(dx + dx_step, dxb, u - 2, first, last, E, e)
+        _store_own_row(dx, dxb, u - 2, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
         dxc = _weigh(w0, w1, w2, w3, dc, d0, d1, d2)
-        _store_own_row(dx + 2 * dx_step, dxc, u - 1, first, last, E, e)
+        _store_own_row(dx, dxc, u - 1, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
         dx0 = _weigh(w0, w1, w2, w3, d0, d1, d2, d3)
-        _store_own_row(dx + 3 * dx_step, dx0, u, first, last, E, e)
+        _store_own_row(dx, dx0, u, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
         da, db, dc = d1, d2, d3
         d1 = tl.where(u + 1 < last, d1, 0.)                # the sums are over rows that it owns
         d2 = tl.where(u + 2 < last, d2, 0.)
@@ -181,7 +177,6 @@ def _backward_kernel(
         s1 += d0 * xb + d1 * xc + d2 * x0 + d3 * x1
         s0 += d0 * xa + d1 * xb + d2 * xc + d3 * x0
         xa, xb, xc = x1, x2, x3
-        x, dy, dx = x + 4 * x_step, dy + 4 * dy_step, dx + 4 * dx_step
     sums += tl.program_id(0).to(tl.int64) * 5 * E + e
     _store_sums(sums, s0, s1, s2, s3, sb, E, inside)
 
@@ -219,7 +214,7 @@ def _convolve_sequences(x:Tensor,      # (B, L, E), channels side by side
         x, weight, bias, y,
         *x.stride()[:2],
         L, E, segments, launch.rows,
-        weight.shape[2], reverse, BE=launch.channels, num_warps=launch.num_warps)
+        weight.shape[2], reverse, _far(x, y), BE=launch.channels, num_warps=launch.num_warps)
     return y
 
 @torch.library.custom_op('mambaflow::conv_silu', mutates_args=())
@@ -253,7 +248,7 @@ def conv_gradients(dy:Tensor,     # (B, L, E), the gradient of the output
         *dy.stride()[:2],
         *dx.stride()[:2],
         L, E, segments, launch.rows,
-        weight.shape[2], reverse, BE=launch.channels, num_warps=launch.num_warps)
+        weight.shape[2], reverse, _far(x, dy, dx), BE=launch.channels, num_warps=launch.num_warps)
     return sums.sum(0)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #32626794

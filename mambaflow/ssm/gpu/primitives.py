@@ -120,12 +120,17 @@ def _step(raw, tm, SOFTPLUS: tl.constexpr):
     return tl.where(tm[None, :], raw, 0.)
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #2268e7ad
-def _far(*xs:torch.Tensor|None # (B, rows, rows)
+def _far(*xs:torch.Tensor|None, # (B, rows, rows), other axes may follow
+         axis:int=1             # of the first rows
         ) -> bool:
-    """Whether an offset inside a row of the batch may pass 2^31. Then the kernels count in 64 bits
+    """Whether an offset along two axes of rows may pass 2^31. Then the kernels count in 64 bits
     (`FAR`); in 32 bits they are faster by a twentieth to a tenth."""
-    return any(x.shape[1] * x.stride(1) + x.shape[2] * x.stride(2) >= 2**31
-               for x in xs if x is not None)
+    for x in xs:
+        if x is None: continue
+        shape, stride = x.shape, x.stride()
+        extent = shape[axis] * stride[axis] + shape[axis+1] * stride[axis+1]
+        if extent >= 2**31: return True
+    return False
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #07aada48
 def _apart(*xs:torch.Tensor, # three rows each along the axis

@@ -55,18 +55,18 @@ def _tiles_kernel(
     # dimensions
     G, n, L, N, chunks,
     # meta-parameters
-    BN: tl.constexpr,
+    BN: tl.constexpr, FAR: tl.constexpr,
 ):
     "Copies 4 chunks of B or C (B, G, N, L), in any order in memory, to (B, G, chunks, N, 8)."
     pieces = tl.cdiv(chunks, 4)
     row = (tl.program_id(0) // pieces).to(tl.int64)
-    first, i = (tl.program_id(0) % pieces).to(tl.int64) * 32, tl.arange(0, 32)
-    k, t = tl.arange(0, BN).to(tl.int64), first + i
+    first, k = tl.program_id(0) % pieces * 32, tl.arange(0, BN)
+    if FAR: first, k = first.to(tl.int64), k.to(tl.int64)
+    t = first + tl.arange(0, 32)
     rows = w + row // G * stride_w_b + row % G * stride_w_g
     at = rows + k[:, None] * stride_w_n + t[None, :] * stride_w_l
     tile = tl.load(at, mask=(k < n)[:, None] & (t < L)[None, :], other=0.)
-    x += row * chunks * N * 8 + first * N
-    to = x + (i // 8 * 8 * N + i % 8)[None, :] + k[:, None] * 8
+    to = x + row * chunks * N * 8 + (t // 8 * 8 * N + t % 8)[None, :] + k[:, None] * 8
     tl.store(to, tile.to(tl.float32), mask=(k < N)[:, None] & (t < chunks * 8)[None, :])
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #5b0e6dbd
@@ -491,7 +491,7 @@ def _tiles(w:Tensor) -> Tensor:
         w, x,
         *w.stride(),
         G, n, l, N, chunks,
-        BN=triton.next_power_of_2(N))
+        BN=triton.next_power_of_2(N), FAR=_far(w, x, axis=2))
     return x
 
 def _far_states(x:_Inputs) -> bool:
