@@ -103,9 +103,15 @@ class Tree(NamedTuple):
     commit:str|None # 40 digits, or as MAMBAFLOW_CODE names it
 
 # %% ../../nbs/studies/01_records.ipynb #a4922e0f
+_COMMIT_AND_HASH = re.compile('[0-9a-f]{3,64}(:[0-9a-f]{64})?')
+
 def _named_tree(code_hash:str) -> Tree:
     "Compare with the hash in the environment: without git, or in a copy that has another history."
-    commit, _, committed = os.environ.get('MAMBAFLOW_CODE', '').partition(':')
+    named = os.environ.get('MAMBAFLOW_CODE', '')
+    if named and not _COMMIT_AND_HASH.fullmatch(named):
+        raise ValueError(f'MAMBAFLOW_CODE must be COMMIT:SHA256, got {named[:120]!r}: '
+                         'run `python -m mambaflow.studies.records` in a clone for a line to paste')
+    commit, _, committed = named.partition(':')
     if not committed: return Tree(None, commit or None)
     return Tree('clean' if committed == code_hash else 'dirty', commit)
 
@@ -597,7 +603,8 @@ def open_run(folder:str|Path,         # the run's own folder, whose name is the 
     Raises FileExistsError when the folder holds another run, FolderInUse while one is under way."""
     _run_name(folder)
     folder = check_folder(repo_path(folder), experiment, config, data)
-    if notebook: code_manifest(notebook) # a wrong path fails now, not at the end
+    tree_state()                         # a wrong commit or path fails now, not at the end
+    if notebook: code_manifest(notebook)
     lock = hold_folder(folder)
     try:
         clear_temporaries(folder)
