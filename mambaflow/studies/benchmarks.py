@@ -20,10 +20,13 @@ from .records import code_manifest, code_sha256, device_name, sha256
 # %% ../../nbs/studies/04_benchmarks.ipynb #c004411d
 _CHILD = """
 if __name__ == '__main__':
-    import json, sys
+    import json, os, sys
+    first = os.environ.get('RANK', '0') == '0'
     try: result = measure(json.loads(sys.argv[1]))
-    except Exception as e: result = {'failed': f'{type(e).__name__}: {str(e).strip()[:600]}'}
-    print('\\nMEASURED ' + json.dumps(result), flush=True)
+    except Exception as e:
+        if not first: raise
+        result = {'failed': f'{type(e).__name__}: {str(e).strip()[:600]}'}
+    if first: print('\\nMEASURED ' + json.dumps(result), flush=True)
 """
 
 def child_program(imports:str,          # lines of import statements
@@ -135,13 +138,16 @@ def run_subprocess(command:Sequence[str],   # program and arguments
 def measure_in_subprocess(program:str,      # from `child_program`
                           job:Mapping,      # JSON-ready argument of its `measure`
                           limit:float,      # seconds it may take, imports and compiling included
-                          gpu:int|None=None # the only one it can use; None leaves all
+                          gpu:int|None=None,# the only one it can use; None leaves all
+                          processes:int=1   # that `torchrun` starts; the first one's result counts
                          ) -> dict:         # what `measure` returned, or {'failed': why}
-    "Measure in a process of its own. What happens there raises nothing here."
+    "Measure in processes of their own. What happens there raises nothing here."
+    several = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(processes)]
     with tempfile.TemporaryDirectory(prefix='mambaflow-') as d:
         file = Path(d)/'child.py'
         file.write_text(program, encoding='utf8')
-        command = [sys.executable, '-W', 'ignore', str(file), json.dumps(job)]
+        launch = [sys.executable, '-W', 'ignore', *(several if processes > 1 else [])]
+        command = [*launch, str(file), json.dumps(job)]
         code, text = run_subprocess(command, limit, gpu)
     return {'failed': f'took longer than {limit:g} s'} if code is None else _outcome(code, text)
 
