@@ -106,7 +106,8 @@ class Log:
         if not text or is_bar and now < self.last + _QUIET: return
         if is_bar: self.last = now
         print(text, file=self.file, flush=True)
-        if is_bar: print(f'{self.name}: {text}', file=self.echo, flush=True)
+        own = text if text.startswith(self.name) else f'{self.name}: {text}'
+        if is_bar: print(own, file=self.echo, flush=True)
 
     def close(self):
         "After the process has ended."
