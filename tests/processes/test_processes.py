@@ -265,9 +265,9 @@ def refused(root):
     folder = root/'refused'
     result(folder, 1, config={'epochs': 1})
     before = {p: p.stat().st_mtime_ns for p in (folder/'run').rglob('*')}
-    status, text, _ = run(folder, 2, seconds=SOON, config={'epochs': 1, 'lr': 1.})
+    status, text, _ = run(folder, 2, config={'epochs': 1, 'lr': 1.})
     assert status == 1 and 'training.lr: 0.003 there, 1.0 here' in text, text[-3000:]
-    status, text, _ = run(folder, 2, seconds=SOON, config={'epochs': 1, 'batch_size': 75})
+    status, text, _ = run(folder, 2, config={'epochs': 1, 'batch_size': 75})
     assert status == 1 and 'choose 74 or 76' in text, text[-3000:]
     assert {p: p.stat().st_mtime_ns for p in (folder/'run').rglob('*')} == before
     busy = root/'busy'
@@ -276,7 +276,7 @@ def refused(root):
     with launched(command(1, job), busy/'first') as launch:
         wait_until((busy/'run'/'checkpoints'/'epoch_00001').is_dir, LIMIT, 'a checkpoint', launch)
         holder = int((busy/'process_0').read_text())
-        status, text, _ = run(busy, 2, seconds=SOON)
+        status, text, _ = run(busy, 2)
         assert status == 1 and f'is in use by process {holder}' in text, text[-3000:]
         assert launch.process.poll() is None, 'the run that was there is disturbed'
     return 'three refusals, each by all processes'
