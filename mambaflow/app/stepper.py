@@ -30,7 +30,7 @@ from torch import Tensor
 from tqdm import tqdm
 from .page import (DisplayTrajectory, figure, magnify, png, read_asset, save_page,
                                 strip)
-from .sample import (_EXPECTED, _check_finite, _check_range, _check_writable,
+from .sample import (_EXPECTED, _check_range, _check_writable, _require_finite,
                                   _require_backbone, open_model)
 from ..config import choose
 from ..data.images import to_float, to_uint8
@@ -114,7 +114,7 @@ def _open(model:_Model) -> Callable:
     if isinstance(model, (str, Path)):
         _require_backbone(model)
         opened = open_model(model)
-        _check_finite(opened, model)
+        _require_finite(opened, model)
         return opened
     return model.eval() if isinstance(model, nn.Module) else model
 
@@ -494,7 +494,7 @@ def _open_judge(judge:_Model|None, threshold:float) -> tuple[nn.Module|None, flo
     if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
         raise CheckpointError(f'{judge}: its threshold is no probability: {threshold!r:.80}')
     model = open_model(judge)
-    _check_finite(model, judge)
+    _require_finite(model, judge)
     return model, threshold
 
 # %% ../../nbs/app/03_stepper.ipynb #7dcbc7bb

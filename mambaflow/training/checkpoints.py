@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'PREFIXES', 'WRAPPERS', 'CheckpointError', 'find_checkpoints', 'canonical_names', 'load_weights',
-           'load_into', 'follow_umask', 'save_model', 'read_config', 'load_model']
+           'load_into', 'follow_umask', 'nonfinite_weights', 'save_model', 'read_config', 'load_model']
 
 # %% ../../nbs/training/01_checkpoints.ipynb #86437196
 import difflib
@@ -1277,13 +1277,20 @@ def _header(path:Path,       # for messages
     return {'format': 'pt', **header}
 
 # %% ../../nbs/training/01_checkpoints.ipynb #9c939ced
-def _warn_of_nonfinite(path:Path, state:dict[str, Tensor], parameters:set[str]):
-    "Warn of NaN anywhere, and of infinity in a parameter; a buffer may be a mask of infinities."
-    def is_broken(name, v):
-        if not (v.is_floating_point() or v.is_complex()): return False
-        if name in parameters: return not _is_finite(v).all()
-        return bool((v != v).any()) if v.dtype.itemsize > 1 else False
-    broken = [k for k, v in state.items() if is_broken(k, v)]
+def nonfinite_weights(model:nn.Module) -> list[str]: # names without wrappers inside the model
+    """Parameters that hold NaN or infinity, and buffers that hold NaN.
+
+    Waits for the GPU once."""
+    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    broken = {k: ~_is_finite(v).all() for k, v in parameters.items()}
+    broken |= {k: (v != v).any() for k, v in buffers.items() if v.dtype.itemsize > 1}
+    if not broken: return []
+    device = next(iter(broken.values())).device
+    flags = torch.stack([flag.to(device) for flag in broken.values()]).tolist()
+    return [_INNER.sub('', k) for k, is_broken in zip(broken, flags) if is_broken]
+
+# %% ../../nbs/training/01_checkpoints.ipynb #6a4afecc
+def _warn_of_nonfinite(path:Path, broken:list[str]): # names of weights
     if not broken: return
     more = f' and {len(broken) - 1} more' if len(broken) > 1 else ''
     warnings.warn(f'{path}: {broken[0]}{more} holds numbers that are not finite: the model that '
@@ -1311,8 +1318,7 @@ def save_model(path:str|Path,                # ends in .safetensors
     weights = {k: v for k, v in model.state_dict().items() if v is not None}
     state = {_INNER.sub('', k): _stored(k, v, dtype) for k, v in weights.items()}
     if len(state) < len(weights): raise CheckpointError(f'{path}: two weights have one name')
-    parameters = {_INNER.sub('', k) for k, _ in model.named_parameters(remove_duplicate=False)}
-    _warn_of_nonfinite(path, state, parameters)
+    _warn_of_nonfinite(path, nonfinite_weights(model))
     with atomic_path(path) as tmp:
         save_file(state, tmp, header)
         follow_umask(tmp)
