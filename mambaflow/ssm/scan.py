@@ -263,7 +263,6 @@ def _scan_mamba_ssm(a:ScanArgs) -> tuple[Tensor, Tensor|None]: # output, last st
 _KERNELS = {'triton': 'cuda', 'numba': 'cpu'} # kernel -> the device that it is for
 _MODULES = {'triton': 'mambaflow.ssm.gpu.scan', 'numba': 'mambaflow.ssm.cpu.scan'}
 
-@torch.compiler.assume_constant_result # not to be traced by torch.compile
 def _not_installed(kernel:str # 'triton' or 'numba'
                   ) -> str:   # reason or ''
     "Why a kernel cannot be used on this machine."
@@ -271,6 +270,9 @@ def _not_installed(kernel:str # 'triton' or 'numba'
         module = importlib.import_module(_MODULES[kernel])
         return module.unsupported_reason()
     except ImportError as e: return f'{kernel} does not import ({e})'
+
+# as `torch.compiler.assume_constant_result`, which imports the compiler at once: seconds
+_not_installed._dynamo_marked_constant = True
 
 # %% ../../nbs/ssm/01_scan.ipynb #1d8d65d3
 def _kernel_unsupported(kernel:str,   # 'triton' or 'numba'
