@@ -171,13 +171,8 @@ def _ssd_pairs(x:Tensor,  # (B, L, H, P)
         y = y.view(x.shape)
     return y.transpose(2, 3).flatten(1, 2)[:, :L]
 
-def _ssd_chunked(x:Tensor,  # (B, L, H, P)
-                 dt:Tensor, # (B, L, H)
-                 A:Tensor,  # (H,)
-                 B:Tensor,  # (B, L, G, N)
-                 C:Tensor,  # (B, L, G, N)
-                 reverse:bool,
-                 chunk:int=0 # tokens per chunk, 0 for `_chunk_size`
+def _ssd_chunked(x, dt, A, B, C, reverse, # as of `_ssd_pairs`
+                 chunk:int=0              # tokens per chunk, 0 for `_chunk_size`
                 ) -> Tensor: # (B, L, H, P)
     "The chunked form, or the loop where the result is not finite."
     Q = chunk or _chunk_size(x.shape[1])
