@@ -30,7 +30,7 @@ def config_from_json(path:Path # a config.json or run.json of this package
                     ) -> Config: # of the model
     "The model's configuration in a run's JSON file. Raises ValueError when there is none."
     stored = read_json(path, limit=_LARGEST_JSON)
-    for key in ('config', 'model'):                # run.json has config.model, config.json has model
+    for key in ('config', 'model'):            # run.json has config.model, config.json has model
         if isinstance(stored, dict): stored = stored.get(key, stored)
     if not isinstance(stored, dict):
         raise ValueError(f'{path}: no configuration in it, but a {type(stored).__name__}')

@@ -606,7 +606,8 @@ def open_run(folder:str|Path,         # the run's own folder, whose name is the 
         lock.release()
         raise
     device = 'cuda' if torch.cuda.is_available() and not cpu else 'cpu'
-    run = Run(folder, experiment, config, data, notebook, device, device_shared(device), now(), lock)
+    run = Run(folder, experiment, config, data, notebook, device, device_shared(device), now(),
+              lock)
     weakref.finalize(run, lock.release)  # a run that failed is forgotten with its variable
     return run
 

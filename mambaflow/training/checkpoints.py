@@ -165,7 +165,7 @@ def _fitting(own:dict[str, Tensor],   # the model's tensors under its own names
         short_own, short_given = own, given
     problem = _compare(short_own, short_given)
     if problem: raise CheckpointError(problem)
-    memory = {_memory(v) for v in own.values()}       # a weight of the model may be given for another
+    memory = {_memory(v) for v in own.values()}     # a weight of the model may be given for another
     short_given = {k: v.clone() if _memory(v) in memory else v for k, v in short_given.items()}
     state = {k: _converted(k, short_given[short], own[k]) for k, short in names.items()}
     _check_tied(own, state)
@@ -190,7 +190,8 @@ def load_into(model:nn.Module,        # receives the weights, in its own types
     Raises CheckpointError, and leaves the model as it was, unless every name and shape agrees.
     Numbers that are not finite are copied as they are: whoever looks for the reason needs them."""
     if not isinstance(state, Mapping) or not all(isinstance(k, str) for k in state):
-        raise CheckpointError(f'weights are a dictionary of names and tensors, not {kind_of(state)}')
+        raise CheckpointError('weights are a dictionary of names and tensors, '
+                              f'not {kind_of(state)}')
     everything = model.state_dict()
     own = {k: v for k, v in everything.items() if isinstance(v, Tensor)}
     states = everything.keys() - own.keys()                 # which modules make of objects
@@ -406,7 +407,8 @@ def _check_device(device:str|torch.device):
     try: torch.ones(1, device=device).item()
     except Exception as e:
         reason = str(e).partition('\n')[0]
-        raise ValueError(f'device {str(device)!r} cannot be used here: {clip(reason, 200)}') from None
+        raise ValueError(f'device {str(device)!r} cannot be used here: '
+                         f'{clip(reason, 200)}') from None
 
 def load_model(path:str|Path,                  # a file that `save_model` wrote
                device:str|torch.device='cpu',  # where the model shall be

@@ -53,7 +53,8 @@ numpy.dtype numpy.ndarray numpy.core.multiarray.scalar numpy.core.multiarray._re
 numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct numpy._core.numeric._frombuffer
 numpy.core.numeric._frombuffer numpy.random._pickle.__randomstate_ctor
 numpy.random._pickle.__generator_ctor numpy.random._pickle.__bit_generator_ctor
-numpy.random._mt19937.MT19937 numpy.random._pcg64.PCG64 torch.torch_version.TorchVersion collections.deque
+numpy.random._mt19937.MT19937 numpy.random._pcg64.PCG64 torch.torch_version.TorchVersion
+collections.deque
 builtins.int builtins.float builtins.str builtins.bool builtins.list builtins.tuple
 builtins.set builtins.frozenset builtins.complex builtins.bytearray builtins.bytes
 builtins.range builtins.slice builtins.object _codecs.encode copyreg._reconstructor

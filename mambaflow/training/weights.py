@@ -169,7 +169,7 @@ class _Place(NamedTuple):
 def _place(name:str, entry:dict) -> _Place:
     "A tensor's entry of the header, checked. Raises ValueError."
     if entry['dtype'] not in SAFE_TYPES:
-        raise ValueError(f'{clip(name)} has the type {entry["dtype"]!r:.40}, which is not read here')
+        raise ValueError(f'{clip(name)} has the type {entry["dtype"]!r:.40}, not read here')
     dtype = SAFE_TYPES[entry['dtype']]
     begin, end = entry['data_offsets']
     shape = tuple(entry['shape'])
@@ -457,7 +457,8 @@ def _is_buffer(name:str, v:Tensor) -> bool:
 def _where(v:Tensor) -> tuple: # memory, shape and strides
     return v.data_ptr(), v.shape, v.stride()
 
-def first_names(full:dict[str, Tensor]) -> dict[str, str]: # name -> the first name of the same tensor
+def first_names(full:dict[str, Tensor] # a state dict
+               ) -> dict[str, str]:    # name -> the first name of the same tensor
     "Tensors that have two names, as tied weights do."
     first = {}
     in_memory = {name: v.numel() and not v.is_meta for name, v in full.items()}
@@ -470,7 +471,7 @@ def _corner(v:Tensor) -> Tensor: # at most 10 of each of the last three axes
     return v[(slice(10),) * v.ndim].to(torch.complex64)
 
 def _distance(a:Tensor, b:Tensor) -> float: # of one shape
-    "How far an average lies from weights: by how much their difference varies, and a little its size."
+    "How far an average lies from weights: how much their difference varies, and its size."
     if a.is_meta or b.is_meta or not a.numel(): return 0.
     difference = _corner(a) - _corner(b)
     varying = (difference - difference.mean()).abs().mean()
@@ -578,7 +579,7 @@ def _ranked(candidates:list[_Candidate], # of a file, best name first
     return (averages or plain) if prefer_ema else (plain or averages)
 
 def _check_amount(weights:dict[str, Tensor], path:Path):
-    "Raise CheckpointError for more numbers than a file can hold: few of them, each expanded to many."
+    "Raise CheckpointError for more numbers than a file can hold: a few, expanded to many."
     count, claimed = len(weights), sum(v.numel() * v.element_size() for v in weights.values())
     possible = 10 * path.stat().st_size + 10**6
     if count <= _MOST_TENSORS and claimed <= possible: return

@@ -42,7 +42,7 @@ def _tap(weight, k, e, E, K: tl.constexpr, EXISTS: tl.constexpr):
 
 @triton.jit
 def _taps(weight, e, E, inside, K: tl.constexpr):
-    "Four taps of BE channels, the current row's last. Fewer taps are four of which the first are zero."
+    "Four taps of BE channels, the current row's last. Fewer are four, the first of them zero."
     w0 = _tap(weight, K - 4, e, E, K, K >= 4)
     w1 = _tap(weight, K - 3, e, E, K, K >= 3)
     w2 = _tap(weight, K - 2, e, E, K, K >= 2)
@@ -235,7 +235,7 @@ def conv_gradients(dy:Tensor,     # (B, L, E), the gradient of the output
                    reverse:bool,
                    dx:Tensor,     # (B, L, E), written, channels side by side
                    launch:Launch=BACKWARD
-                  ) -> Tensor:    # (5, E): gradients of four taps, the current row's last, and of the bias
+                  ) -> Tensor:    # (5, E): gradients of four taps, the current row's last, of the bias
     "Gradients of `conv_silu_triton`."
     b, L, E = x.shape
     if dy.stride(2) != 1: dy = dy.contiguous()
@@ -253,7 +253,8 @@ def conv_gradients(dy:Tensor,     # (B, L, E), the gradient of the output
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #32626794
 @torch.library.custom_op('mambaflow::conv_silu_backward', mutates_args=())
-def _conv_backward(dy:Tensor, x:Tensor, weight:Tensor, bias:Tensor, reverse:bool) -> tuple[Tensor, Tensor]:
+def _conv_backward(dy:Tensor, x:Tensor, weight:Tensor, bias:Tensor,
+                   reverse:bool) -> tuple[Tensor, Tensor]:
     "Gradient of x, and `conv_gradients`."
     dx = x.new_empty(x.shape)
     return dx, conv_gradients(dy, x, weight, bias, reverse, dx)
@@ -283,7 +284,7 @@ def conv_silu_triton(x:Tensor,          # (B, L, E), channels side by side in me
                      bias:Tensor,       # (E,)
                      reverse:bool=False # from the last token to the first
                     ) -> Tensor:        # (B, L, E) in the dtype of x
-    "`mambaflow.nets.mamba.causal_conv_silu` by Triton kernels. Raises ValueError for more than four taps."
+    "`nets.mamba.causal_conv_silu` by Triton kernels. Raises ValueError for more than four taps."
     if (taps := weight.shape[2]) > 4:
         raise ValueError(f'conv_silu_triton: weight has {taps} taps, expected at most 4')
     if x.stride(2) != 1: x = x.contiguous()
