@@ -95,6 +95,7 @@ class Odd(Tensor):
     kind = 'of an unknown kind'
 
 def is_size(value) -> bool:
+    "Whether a value is a tuple of whole numbers."
     return isinstance(value, tuple) and all(type(n) is int for n in value)
 
 def _odd(kind:str) -> Callable: # -> a function that makes a placeholder

@@ -253,7 +253,9 @@ _INNER = re.compile(rf'(?:(?<=\.)|^)(?:{_TORCH_WRAPPERS})\.')
 
 _MOST_WRAPPERS = 10    # around one model
 
-def unwrapped_name(name:str) -> str: return _INNER.sub('', name)
+def unwrapped_name(name:str) -> str:
+    "A name without what torch's own wrappers add, anywhere in it."
+    return _INNER.sub('', name)
 
 def _common_prefix(names:list[str]
                   ) -> str:        # one of `PREFIXES`, or ''
