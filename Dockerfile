@@ -21,8 +21,8 @@ RUN pip install torch==$TORCH torchvision
 COPY . /opt/mambaflow
 WORKDIR /opt/mambaflow
 RUN pip install --editable '.[workflow]' \
- && mkdir runs \
- && chown mambaflow runs
+ && mkdir runs .snakemake \
+ && chown mambaflow runs .snakemake
 
 # records name the commit: there is no .git in here
 ARG MAMBAFLOW_CODE
