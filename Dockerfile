@@ -3,9 +3,11 @@
 # The wheels of torch bring their own CUDA libraries, of the version of this base
 FROM nvidia/cuda:13.0.1-base-ubuntu24.04
 ARG TORCH=2.14.1
+ARG TORCHVISION=0.29.1
 
 # Triton compiles the start of its kernels when they are first called: gcc and Python's headers.
-# rsync: how Snakemake's storage plugin copies records
+# rsync: how Snakemake's storage plugin copies records. Ubuntu keeps no older versions to pin
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
     gcc libc6-dev python3.12 python3.12-dev python3.12-venv rsync \
@@ -17,7 +19,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 
 # the large wheels first: they stay in their layer when only the code changes
-RUN pip install torch==$TORCH torchvision
+RUN pip install torch==$TORCH torchvision==$TORCHVISION
 COPY . /opt/mambaflow
 WORKDIR /opt/mambaflow
 RUN pip install --editable '.[workflow]' \
@@ -27,6 +29,6 @@ RUN pip install --editable '.[workflow]' \
 # records name the commit: there is no .git in here
 ARG MAMBAFLOW_CODE
 ENV MAMBAFLOW_CODE=$MAMBAFLOW_CODE
-USER mambaflow
+USER 10001
 ENTRYPOINT ["snakemake"]
 CMD ["--help"]
