@@ -107,8 +107,9 @@ def die_with_parent():
 
 class Cluster:
     "One node, this machine, with a controller; `gpus` of it exist only by name."
-    def __init__(self, folder, gpus=0):
-        self.folder, self.gpus = Path(folder), gpus
+    def __init__(self, gpus=0):
+        self.temporary = tempfile.TemporaryDirectory(prefix='slurm-')
+        self.folder, self.gpus = Path(self.temporary.name), gpus
         self.daemons = []
         self.env = {**os.environ, 'PATH': f'{self.folder}/bin:{SBIN}',
                     'SLURM_CONF': str(self.folder/'slurm.conf')}
@@ -189,20 +190,24 @@ class Cluster:
     def stop(self):
         "End all jobs, then the daemons."
         try:
-            if self.daemons and self.jobs():
+            if self.jobs():
                 self.command('scancel', *map(str, self.jobs()))
                 self.wait(lambda: not self.jobs(), 'the end of all jobs')
-        finally:
-            for process in reversed(self.daemons): process.terminate()
-            for process in reversed(self.daemons):
-                try: process.wait(WAIT)
-                except subprocess.TimeoutExpired: process.kill()
-            self.daemons = []
+        finally: self.end_daemons()
+
+    def end_daemons(self):
+        "The node first, munged last; then their folder goes."
+        for process in reversed(self.daemons):
+            process.terminate()
+            try: process.wait(WAIT)
+            except subprocess.TimeoutExpired: process.kill()
+        self.daemons = []
+        self.temporary.cleanup()
 
     def __enter__(self):
         try: self.start()
         except BaseException:
-            self.stop()
+            self.end_daemons()
             raise
         return self
 
@@ -213,7 +218,7 @@ def main():
     "Keep a cluster until Ctrl-C."
     if why_not(): sys.exit(why_not())
     install()
-    with tempfile.TemporaryDirectory(prefix='slurm-') as folder, Cluster(folder) as cluster:
+    with Cluster() as cluster:
         print(f'export SLURM_CONF={cluster.env["SLURM_CONF"]}', flush=True)
         print(f'{cluster.cpus} CPUs, {cluster.memory} MB; Ctrl-C ends it', flush=True)
         try: signal.pause()
