@@ -148,6 +148,7 @@ class Cluster:
                                        stderr=log, preexec_fn=die_with_parent,
                                        start_new_session=True)
         self.daemons.append(process)
+        return process
 
     def command(self, *words, check=True):
         "What a command of SLURM prints."
@@ -176,10 +177,18 @@ class Cluster:
         options = [f'--{key}={self.folder/name}' for key, name in files.items()]
         self.daemon('munged', '--foreground', *options)
         self.wait((self.folder/'munge.socket').exists, 'munged')
-        self.daemon('slurmctld', '-D', '-i')
+        self.start_controller()
         self.daemon('slurmd', '-D')
         self.wait(lambda: self.command('sinfo', '-h', '-o', '%t', check=False) == 'idle',
                   'a node that is idle')
+
+    def start_controller(self): self.controller = self.daemon('slurmctld', '-D', '-i')
+
+    def end_controller(self):
+        "As when its machine is restarted: jobs go on, nobody answers."
+        self.controller.terminate()
+        self.controller.wait(WAIT)
+        self.daemons.remove(self.controller)
 
     def jobs(self):
         "Jobs that wait or run: number -> (state, comment, which names the run)."
