@@ -97,7 +97,7 @@ def runs(root): return {file.parent.name: file.parent for file in root.rglob('co
 
 def under_way(cluster, root, least=3):
     "(run, its job) that has so many epochs behind it and goes on; None when there is no such."
-    states = {comment.rpartition('_')[2]: number
+    states = {comment.rpartition('/')[2]: number         # rule_PLAN/RUN
               for number, (state, comment) in cluster.jobs().items() if state == 'RUNNING'}
     for name, folder in runs(root).items():
         done = max(epochs(checkpoints(folder)), default=0)
