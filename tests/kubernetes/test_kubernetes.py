@@ -44,14 +44,14 @@ def place(tmp_path):
     return tmp_path
 
 
-def run(place, server, *options):
-    "The workflow with the profile, its volume moved."
+def run(place, server, *options, folder=None):
+    "The workflow with the profile, its volume moved. Options begin with what goes to --config."
     volume = place/'volume'
     command = [sys.executable, '-m', 'snakemake', '--profile', PROFILE,
                '--kubernetes-persistent-volumes', f'mambaflow:{volume}',
                '--default-storage-prefix', volume/'done', '--seconds-between-status-checks', '1',
                '--config', f'root={volume}/runs', *options]
-    return subprocess.run(command, cwd=place/'checkout', env=server.env, capture_output=True,
+    return subprocess.run(command, cwd=folder or place/'checkout', env=server.env, capture_output=True,
                           text=True, timeout=RUN_LIMIT)
 
 
@@ -90,6 +90,28 @@ def test_what_a_pod_asks_for(place, server):
     mounts = {mount['name']: mount['mountPath'] for mount in pod.container['volumeMounts']}
     assert mounts == {'workdir': '/workdir', 'mambaflow': str(place/'volume')}
     assert pod.container['image'] == 'registry.example.com/mambaflow:0.1.0'
+
+
+def test_tiny_plan(place, server):
+    "The workflow itself: a run and one that needs it, from a checkout that pods do not have."
+    checkout = place/'image'
+    checkout.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name not in ('.git', '.snakemake', '.venv', 'workflow', 'outputs'):
+            (checkout/entry.name).symlink_to(entry)
+    shutil.copytree(ROOT/'workflow', checkout/'workflow')
+    runs = place/'volume'/'runs'
+    plan = ROOT/'tests'/'workflow'/'tiny.yaml'
+    ended = run(place, server, f'plan={plan}', '--', 'tiny/b1', folder=checkout)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    for name in ('b0', 'b1'):
+        record = runs/'tiny'/name/'run.json'
+        copy = place/'volume'/'done'/str(record).lstrip('/')
+        assert copy.read_bytes() == record.read_bytes()
+        assert list((runs/'tiny'/name/'checkpoints').iterdir()), 'no checkpoints on the volume'
+    assert len(server.pods) == 2
+    assert 'Nothing to be done' in run(place, server, f'plan={plan}', '--', 'tiny/b1',
+                                       folder=checkout).stderr
 
 
 def test_limits_are_needed(place, server):
