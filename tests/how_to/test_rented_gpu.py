@@ -22,6 +22,7 @@ GPU = shutil.which('nvidia-smi') is not None
 CANNOT = re.compile(r'apt-get' if os.getuid() or not shutil.which('apt-get') else r'(?!)')
 NO_GPU = re.compile(r'torch\.cuda\.get_device_name')
 TINY = {'protocol': 'tiny', 'PT-s0': 'a0'}          # on a CPU: names of the page -> of the tiny plan
+TINY_FILE = '--config plan=tests/workflow/tiny.yaml'
 
 
 def blocks():
@@ -40,6 +41,9 @@ def fits(line, skipped):
         return f': # {why}'
     if not GPU:
         for name, tiny in TINY.items(): line = re.sub(rf'\b{name}\b', tiny, line)
+        if 'snakemake ' in line:
+            command, redirected, rest = line.partition(' > ')
+            line = f'{command} {TINY_FILE}{redirected}{rest}'
     return line.replace('machine:mambaflow/', '$THERE/mambaflow/')
 
 
@@ -92,7 +96,7 @@ def ran(tmp_path_factory):
 def test_blocks():
     "The page has lines to run, and those that a reader has to have."
     text = '\n'.join(blocks())
-    for needed in (f'git clone {URL}', "'.[workflow]'", '--dry-run', 'runs/protocol/PT-s0/run.json',
+    for needed in (f'git clone {URL}', "'.[workflow]'", '--dry-run', 'snakemake protocol/PT-s0',
                    'snakemake protocol --profile workflow/profiles/local', 'rsync'):
         assert needed in text, needed
 
@@ -106,7 +110,8 @@ def test_records(ran):
     for record in records:
         fetched = home/record.relative_to(there)
         assert fetched.read_bytes() == record.read_bytes()
-        assert (record.parent/'model.safetensors').exists()
+        is_run = (record.parent/'config.json').exists()         # and no study
+        assert (record.parent/'model.safetensors').exists() == is_run
         assert not (fetched.parent/'model.safetensors').exists()
         assert json.loads(record.read_text())['provenance']['tree'] == 'clean'
 
@@ -115,7 +120,8 @@ def test_dry_run_first(ran):
     "The dry run listed every run before there was any, and did none."
     _, _, output = ran
     dry, _, rest = output.partition('This was a dry-run')
-    assert rest and 'run.json' not in dry.partition('Job stats')[0]
+    assert rest and ('protocol/PT-s0' if GPU else 'tiny/a0') in dry, output[:3000]
+    assert 'begins' not in dry and 'begins' in rest
 
 
 def test_code_line(ran):
