@@ -32,6 +32,7 @@ from mambaflow.studies.records import device_shared, write_record
 PLAN = Path(__file__).with_name('tiny.yaml')
 MARK = 'MAMBAFLOW_TEST_WORKFLOW'        # in the environment of all that a workflow starts
 LIMIT = 400                             # seconds for one workflow
+LEFT_OUT = ('.git', '.snakemake', '.venv', 'outputs', 'runs')     # of a clone
 GOAL = .10                              # share of time that the engine may add
 ENDS = 30                               # seconds in which all processes end after a kill
 TIMES = ('provenance', 'seconds_per_step', 'peak_memory_bytes', 'wall_clock_seconds',
@@ -40,20 +41,27 @@ TIMES = ('provenance', 'seconds_per_step', 'peak_memory_bytes', 'wall_clock_seco
 
 # a workflow
 
+def clone(folder):
+    "A working folder that has all of the repository, as links."
+    folder.mkdir(parents=True)
+    for entry in ROOT.iterdir():
+        if entry.name in (*LEFT_OUT, folder.name): continue
+        (folder/entry.name).symlink_to(entry)
+
+
 class Workflow:
-    "Snakemake on a plan, in a working folder; what it says goes to a file there."
+    "Snakemake on a plan, in a clone; what it says goes to a file there."
     def __init__(self, root, *options, plan=PLAN, work=None, target=()):
         self.root, self.work = root, work or root/'work'
-        self.work.mkdir(parents=True, exist_ok=True)
+        if not self.work.exists(): clone(self.work)
         self.mark = f'{root}:{time.monotonic_ns()}'
         self.file = self.work/f'said-{time.monotonic_ns()}.log'
-        command = [sys.executable, '-m', 'snakemake', *target, '-s', ROOT/'workflow'/'Snakefile',
-                   '--profile', ROOT/'workflow'/'profiles'/'local', '--cores', '2',
-                   '--directory', self.work, *options,
+        command = [sys.executable, '-m', 'snakemake', *target, '--profile',
+                   'workflow/profiles/local', '--cores', '2', *options,
                    '--config', f'root={root/"runs"}', *([f'plan={plan}'] if plan else [])]
         env = {**os.environ, MARK: self.mark, 'PYTHONPATH': str(ROOT)}
         with open(self.file, 'wb') as log:
-            self.process = subprocess.Popen([str(c) for c in command], cwd=ROOT, env=env,
+            self.process = subprocess.Popen([str(c) for c in command], cwd=self.work, env=env,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             start_new_session=True)
 
@@ -120,7 +128,7 @@ def record_files(root):
 def records(root):
     "All records, and the SHA-256 of the weights beside them."
     runs = root/'runs'
-    places = (str(runs), os.path.relpath(runs, ROOT))
+    places = (str(runs), os.path.relpath(runs, root/'work'))
     found = {}
     for name, file in record_files(root).items():
         record = timeless(json.loads(file.read_text()), places)
@@ -326,6 +334,12 @@ def test_changed(t):
     t.whole = None                                          # it is no longer what it was
 
 
+def end_soon(workflow):
+    "Status of a workflow that should be refused; 0 when it goes on instead."
+    try: return workflow.finish(60)
+    except TimeoutError: return 0
+
+
 def test_refused(t):
     "Bad input ends before anything starts, and its message names what was wrong."
     good = yaml.safe_load(changed_plan(t.folder(), None).read_text())
@@ -337,18 +351,18 @@ def test_refused(t):
              'unknown need': (other(runs=runs | {'x': {'needs': 'nobody', 'seed': 9}}), 'nobody'),
              'misspelt': (other(runs=runs | {'x': {'sead': 9}}), 'sead'),
              'study and run': (other(studies={'PT-s0': good['studies']['study']}), 'PT-s0'),
-             'too many GPUs': (other(runs=runs | {'x': {'gpus': 99, 'seed': 9}}), '99')}
+             'too many GPUs': (other(runs=runs | {'x': {'gpus': 99, 'cpu': False}}), '99')}
     for what, (plan, word) in cases.items():
         root = t.folder()
         file = root/'tiny.yaml'
         file.write_text(yaml.safe_dump(plan, sort_keys=False))
         workflow = Workflow(root, plan=file)
-        status, said = workflow.finish(60), workflow.said()
+        status, said = end_soon(workflow), workflow.said()
         t.check(status != 0 and word in said and not list(root.rglob('*.ipynb')),
                 f'{what}: status {status}, {word!r} not named or something began:\n{said[-1200:]}')
         t.check('Traceback' not in said, f'{what}: a traceback instead of a message')
     workflow = Workflow(t.folder(), plan=None, target=['nobody'])
-    t.check(workflow.finish(60) != 0 and 'nobody' in workflow.said(),
+    t.check(end_soon(workflow) != 0 and 'nobody' in workflow.said(),
             f'unknown target: {workflow.said()[-1200:]}')
 
 
@@ -413,7 +427,10 @@ def main(arguments):
         t = Test(Path(folder).resolve(), args.seed, args.kills, args.turns)
         for name in args.names or TESTS:
             begin, cases, wrong = time.monotonic(), t.cases, len(t.wrong)
-            note = TESTS[name](t) or ''
+            try: note = TESTS[name](t) or ''
+            except (TimeoutError, RuntimeError) as e:
+                note = 'broken off'
+                t.check(False, str(e))
             bad, seconds = len(t.wrong) - wrong, time.monotonic() - begin
             print(f'{name:10} {t.cases - cases - bad:4} right {bad:3} wrong {seconds:5.0f} s  {note}',
                   flush=True)
