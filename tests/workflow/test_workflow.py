@@ -315,12 +315,12 @@ def test_changed(t):
     "Another parameter: that run and what needs it are made again, no other; nothing is lost."
     root = t.untouched()[0]
     before = finished(root)
-    old = (record_files(root)['PT-s0']).read_bytes()
-    again = {'PT-s0', 'PT-s4', 'study'}                     # PT-s4 needs PT-s0
-    plan = changed_plan(t.folder(), 'PT-s0', lr=.002)
+    old = record_files(root)['b0'].read_bytes()
+    again = {'b0', 'b1', 'study'}                           # b1 needs b0
+    plan = changed_plan(t.folder(), 'b0', lr=.002)
     dry = Workflow(root, '--dry-run', plan=plan)
     t.check(dry.finish() == 0 and finished(root) == before, f'dry run: {dry.said()[-1500:]}')
-    t.check(all(name in dry.said() for name in again) and 'PT-s1' not in dry.said(),
+    t.check(all(name in dry.said() for name in again) and '/a1' not in dry.said(),
             f'the dry run shows something else than {again}:\n{dry.said()[-2500:]}')
     workflow = Workflow(root, plan=plan)
     t.check(workflow.finish() == 0, f'changed: {workflow.said()[-2000:]}')
@@ -346,11 +346,11 @@ def test_refused(t):
     def other(**entries): return {**good, **entries}
     runs = good['runs']
     cases = {'unknown key': (other(epochs=3), 'epochs'),
-             'circle': (other(runs=runs | {'PT-s0': {'needs': 'PT-s4', 'seed': 0}}), 'needs'),
+             'circle': (other(runs=runs | {'b0': {'needs': 'b1', 'seed': 0}}), 'needs'),
              'separator': (other(runs=runs | {'../x': {'seed': 9}}), '../x'),
              'unknown need': (other(runs=runs | {'x': {'needs': 'nobody', 'seed': 9}}), 'nobody'),
              'misspelt': (other(runs=runs | {'x': {'sead': 9}}), 'sead'),
-             'study and run': (other(studies={'PT-s0': good['studies']['study']}), 'PT-s0'),
+             'study and run': (other(studies={'b0': good['studies']['study']}), 'b0'),
              'too many GPUs': (other(runs=runs | {'x': {'gpus': 99, 'cpu': False}}), '99')}
     for what, (plan, word) in cases.items():
         root = t.folder()
