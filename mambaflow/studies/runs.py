@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from ..config import FolderInUse, hold_folder, repo_path
 from .children import run_subprocess
-from .plans import Plan, job_state, read_plan
+from .plans import Plan, job_state, made_mark, read_plan
 
 # %% ../../nbs/studies/08_runs.ipynb #696177a5
 def run_command(plan:Plan,     # of `read_plan`
@@ -148,6 +148,7 @@ def do_run(plan:Plan,      # of `read_plan`
     with hold_folder(folder.parent/'.running'/name):
         state = job_state(plan, name, root)
         if state.kind == 'finished':
+            repo_path(made_mark(plan, name, root)).touch()
             say(f'{name}: is finished already')
             return True
         if state.kind == 'other':
@@ -157,6 +158,7 @@ def do_run(plan:Plan,      # of `read_plan`
             say(f'{name}: {state.why}. It is kept as run.json.damaged, and the run starts again')
         begin = time.monotonic()
         problem = _start(plan, name, root, say)
+        if not problem: repo_path(made_mark(plan, name, root)).touch()
         say(f'{name}: {problem or f"finished in {time.monotonic() - begin:.0f} s"}')
         return not problem
 
