@@ -13,7 +13,7 @@ from stand_in import GPU, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT/'workflow'/'profiles'/'kubernetes'
-RUN_LIMIT = 180                         # seconds of one workflow
+RUN_LIMIT = 900                         # seconds of one workflow
 # as the workflow's rule of a run: the run writes to the volume, Snakemake gets a copy of its record
 RULES = '''\
 root = config['root']

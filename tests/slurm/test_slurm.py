@@ -18,7 +18,7 @@ from cluster import Cluster, die_with_parent, install, why_not
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ROOT/'workflow'/'profiles'
 PLAN = ROOT/'tests'/'workflow'/'tiny.yaml'
-LIMIT = 420                             # seconds for one workflow
+LIMIT = 1500                            # seconds for one workflow
 STARTED = time.monotonic()
 
 
@@ -197,7 +197,7 @@ def wait_for_run(cluster, root, process):
         assert process.poll() is None, f'the workflow has ended:\n{said(root)[-4000:]}'
         found[:] = [under_way(cluster, root)]
         return found[0]
-    wait(look, 'a run in its middle', 180)
+    wait(look, 'a run in its middle', LIMIT)
     return found[0]
 
 
