@@ -220,7 +220,7 @@ def test_killed(cluster, tmp_path):
     jobs = list(cluster.jobs())
     def interrupt():
         process.send_signal(signal.SIGINT)
-        assert finish(process, there, 60) != 0
+        assert finish(process, there, 240) != 0       # it sleeps between two looks at its jobs
     killed.append(Killed(cluster, there, name, job, interrupt))
     assert not cluster.jobs(), f'{cluster.jobs()} are left of {jobs}'
 
