@@ -22,8 +22,8 @@ def said_by(*command):
 def check_slurm(jobs):
     "Raise WorkflowError, naming a run, for what no node of the cluster has."
     if not shutil.which('sbatch'):
-        raise WorkflowError('the profile slurm needs a cluster: there is no sbatch on this machine. '
-                            'Go to its login node, or take --profile workflow/profiles/local')
+        raise WorkflowError('the profile slurm needs a cluster, and there is no sbatch here. Go to '
+                            'its login node, or take --profile workflow/profiles/local')
     for options, job in {sbatch_options(job): job for job in jobs}.items():
         status, said = said_by('sbatch', '--test-only', *options, '--wrap=true')
         if not status: continue

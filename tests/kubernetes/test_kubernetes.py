@@ -51,8 +51,8 @@ def run(place, server, *options, folder=None):
                '--kubernetes-persistent-volumes', f'mambaflow:{volume}',
                '--default-storage-prefix', volume/'done', '--seconds-between-status-checks', '1',
                '--config', f'root={volume}/runs', *options]
-    return subprocess.run(command, cwd=folder or place/'checkout', env=server.env, capture_output=True,
-                          text=True, timeout=RUN_LIMIT)
+    return subprocess.run(command, cwd=folder or place/'checkout', env=server.env, text=True,
+                          capture_output=True, timeout=RUN_LIMIT)
 
 
 @pytest.fixture
