@@ -234,6 +234,7 @@ def test_killed(cluster, tmp_path):
 
 GPU_RULE = '''\
 include: {checks!r}
+onstart: check_slurm(workflow.dag.needrun_jobs())
 rule run:
     output: 'seen'
     resources: gpu=config['gpu'], mem_mb=500, runtime=5
