@@ -151,7 +151,8 @@ class Killed:
         assert self.kept == self.had[self.newest], f'{self.name}: {self.newest} was written again'
 
 
-TIMES = ('provenance', 'seconds_per_step', 'peak_memory_bytes', 'wall_clock_seconds',
+# and hashes of weight files: safetensors orders the notes in their headers by chance
+TIMES = ('provenance', 'weights', 'seconds_per_step', 'peak_memory_bytes', 'wall_clock_seconds',
          'compile_seconds', 'wall_clock_s', 'seconds')
 
 
@@ -169,9 +170,17 @@ def records(root):
             for file in root.rglob('run.json')}
 
 
+def content(file):
+    "SHA-256 of a safetensors file, the order of its header aside."
+    data = file.read_bytes()
+    length = 8 + int.from_bytes(data[:8], 'little')
+    header = json.dumps(json.loads(data[8:length]), sort_keys=True)
+    return hashlib.sha256(header.encode() + data[length:]).hexdigest()
+
+
 def weights(root):
-    "SHA-256 of each run's weights."
-    return {str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest()
+    "What each run has learnt, by its place."
+    return {str(file.relative_to(root)): content(file)
             for file in root.rglob('model.safetensors') if 'checkpoints' not in file.parts}
 
 
