@@ -691,8 +691,8 @@ def mambaflow_stepper_page(argv:list[str]|None=None # arguments, those of the pr
     parser = _page_parser()
     args = parser.parse_args(argv)
     if not args.checkpoints:
-        parser.error('no weights: on a GPU, mambaflow_batch nbs/experiments/plans/conditional.yaml '
-                     '--out outputs/conditional trains them')
+        parser.error('no weights: on a GPU, snakemake conditional --profile '
+                     'workflow/profiles/local --config root=outputs trains them')
     request = Request(guidance=args.guidance, sampler=args.sampler, steps=args.steps)
     try:
         _check_request(request)

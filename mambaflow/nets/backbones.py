@@ -12,6 +12,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 from ..config import Config, at_least, one_of
 from .attention import Attention
 from .blocks import Block, zero_linear
@@ -147,6 +148,7 @@ class Backbone(nn.Module):
         kinds = pattern * (c.depth // len(pattern))
         self.config = config
         self.label_dropout = label_dropout
+        self.gradient_checkpointing = False
         self.embed = nn.Linear(pixels, c.width)
         self._add_positions(position_embedding(side, side, c.width))
         self.time = TimeEmbedding(c.cond_width)
@@ -165,8 +167,15 @@ class Backbone(nn.Module):
             noise = torch.randn_like(positions) * self.config.position_scale
             self.positions = nn.Parameter(noise * .5**.5)
 
+    def drop_condition(self, u:Tensor,   # (B,) uniform in [0, 1)
+                       label:Tensor      # (B,) class numbers
+                      ) -> dict:         # the condition of a training step
+        "Leave out a share of the labels, for guidance. The trainer draws `u`."
+        return {'label': label, 'dropped': u < self.label_dropout}
+
     def condition(self, t:Tensor,        # (B,) in [0, 1]
-                  label:Tensor|None      # (B,) class numbers, or None
+                  label:Tensor|None,     # (B,) class numbers, or None
+                  dropped:Tensor|None    # (B,) bool, labels that are left out; None: none of them
                  ) -> Tensor:            # (B, cond_width)
         "Time embedding plus label embedding. Raises ValueError for labels that are no classes."
         c = self.time(t)
@@ -178,14 +187,18 @@ class Backbone(nn.Module):
         if label is not None and not torch.compiler.is_compiling():
             _check_label(label, t, none, self.training)
         if label is None: label = torch.full(t.shape, none, device=t.device)
-        elif self.training:
-            dropped = torch.rand(t.shape, device=t.device) < self.label_dropout
-            label = torch.where(dropped, none, label)
+        elif dropped is not None: label = torch.where(dropped, none, label)
         return c + self.label(label)
+
+    def _run_block(self, block:nn.Module, h:Tensor, cond:Tensor) -> Tensor:
+        "One block; with `gradient_checkpointing` its activations are computed again, not kept."
+        if not (self.gradient_checkpointing and self.training): return block(h, cond)
+        return checkpoint(block, h, cond, use_reentrant=False)
 
     def forward(self, x:Tensor,             # (B, C, H, W) state at time t
                 t:Tensor,                   # (B,) in [0, 1]
-                label:Tensor|None=None      # (B,) class numbers
+                label:Tensor|None=None,     # (B,) class numbers
+                dropped:Tensor|None=None    # (B,) bool, labels that are left out
                ) -> Tensor:                 # (B, C, H, W) velocity
         c = self.config
         shape = (c.channels, c.image_size, c.image_size)
@@ -193,9 +206,9 @@ class Backbone(nn.Module):
             raise ValueError(f'this model takes images of shape {shape}, got {tuple(x.shape[1:])}')
         patches = patchify(x, c.patch)
         h = self.embed(patches) + self.positions            # (B, L, d)
-        cond = self.condition(t, label)                     # (B, cond_width)
+        cond = self.condition(t, label, dropped)            # (B, cond_width)
         if self.added is not None: h = h + self.added(cond)[:, None]
-        for block in self.blocks: h = block(h, cond)
+        for block in self.blocks: h = self._run_block(block, h, cond)
         v = self.head(self.norm(h))                         # (B, L, C*p*p)
         return unpatchify(v, c.patch, c.image_size)
 

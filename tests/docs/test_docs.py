@@ -54,14 +54,14 @@ def page(*cells): return [new_markdown_cell('# Bad'), *cells]
 def test_whole():
     code, said, pages = build(lambda root: None)
     assert code == 0, said
-    assert 'href="library/config.html#config-choose"' in pages['index.html'] and 'href="library/config.html#nb-config"' in pages['index.html'] and 'mambaflow_batch' in pages['index.html']
+    assert 'href="library/config.html#config-choose"' in pages['index.html'] and 'href="library/config.html#nb-config"' in pages['index.html'] and 'snakemake conditional' in pages['index.html']
     assert 'id="config-choose"' in pages['library/config.html'] and 'what is being chosen' in pages['library/config.html']      # an entry with its docments
     assert 'A report' in pages['reports/new/run-report.html'] and 'new/index.html' in pages['reports/index.html']               # a folder that nobody named joins by itself
 
 def test_stepper():
     def add(root): (root/'outputs'/'stepper').mkdir(); (root/'outputs'/'stepper'/'stepper.html').write_text('<title>trajectory</title>')
     code, said, pages = build(add)
-    assert code == 0 and 'iframe src="stepper.html"' in pages['index.html'] and 'mambaflow_batch' not in pages['index.html'] and pages['stepper.html'] == '<title>trajectory</title>', said
+    assert code == 0 and 'iframe src="stepper.html"' in pages['index.html'] and 'snakemake conditional' not in pages['index.html'] and pages['stepper.html'] == '<title>trajectory</title>', said
 
 def test_pages():
     "Six things that are wrong in one copy are all named, and there is no site."
