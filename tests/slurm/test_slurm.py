@@ -18,7 +18,7 @@ from cluster import Cluster, die_with_parent, install, why_not
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ROOT/'workflow'/'profiles'
 PLAN = ROOT/'tests'/'workflow'/'tiny.yaml'
-LIMIT = 420                             # seconds for one workflow
+LIMIT = 1500                            # seconds for one workflow
 STARTED = time.monotonic()
 
 
@@ -197,7 +197,7 @@ def wait_for_run(cluster, root, process):
         assert process.poll() is None, f'the workflow has ended:\n{said(root)[-4000:]}'
         found[:] = [under_way(cluster, root)]
         return found[0]
-    wait(look, 'a run in its middle', 180)
+    wait(look, 'a run in its middle', LIMIT)
     return found[0]
 
 
@@ -220,7 +220,7 @@ def test_killed(cluster, tmp_path):
     jobs = list(cluster.jobs())
     def interrupt():
         process.send_signal(signal.SIGINT)
-        assert finish(process, there, 60) != 0
+        assert finish(process, there, 240) != 0       # it sleeps between two looks at its jobs
     killed.append(Killed(cluster, there, name, job, interrupt))
     assert not cluster.jobs(), f'{cluster.jobs()} are left of {jobs}'
 
@@ -234,6 +234,7 @@ def test_killed(cluster, tmp_path):
 
 GPU_RULE = '''\
 include: {checks!r}
+onstart: check_slurm(workflow.dag.needrun_jobs())
 rule run:
     output: 'seen'
     resources: gpu=config['gpu'], mem_mb=500, runtime=5
