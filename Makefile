@@ -3,6 +3,7 @@
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
 # make fuzz   attack it with damaged and harmful files for five minutes (SEED=7 MINUTES=5: others, or for longer)
+# make test-workflow   kill, double and change a tiny plan under Snakemake, and measure what the engine costs
 # make test-kill   kill runs, fill disks, take the power away, start two at once (FULL=1: more of each)
 # make lab    open JupyterLab on the stepper, a copy of it in runs/
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
@@ -25,7 +26,7 @@ TRAIN   = $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$(1)/train_backbone.
           -f $(NBS)/plans/demo.yaml -p backbone $(1) -p out $(DEMO)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields test test-browser test-docs test-kill fuzz lab docs stepper slim readme
+.PHONY: demo fields test test-workflow test-browser test-docs test-kill fuzz lab docs stepper slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -81,6 +82,9 @@ SEED ?= 0
 MINUTES ?= 5
 fuzz: $(READY)
 	@python tools/fuzz --seed $(SEED) --minutes $(MINUTES)
+
+test-workflow: $(READY)
+	@python tests/workflow/test_workflow.py
 
 test-kill: $(READY)
 	@python tests/kill/test_kill.py $(if $(FULL),--full)
