@@ -1,4 +1,5 @@
 """What `make docs` takes and what it refuses: a small copy of this repository is broken and its site is built. Run by `make test-docs`."""
+import os
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,8 @@ def build(change):
         root = Path(tmp)
         small_copy(root)
         change(root)
-        done = subprocess.run([sys.executable, 'tools/docs.py'], cwd=root, capture_output=True, text=True, timeout=120)
+        env = {**os.environ, 'PYTHONPATH': str(root)}         # the copy's modules, whatever is installed or set
+        done = subprocess.run([sys.executable, 'tools/docs.py'], cwd=root, env=env, capture_output=True, text=True, timeout=300)
         return done.returncode, done.stdout + done.stderr, {str(f.relative_to(root/'_docs')): f.read_text(encoding='utf8') for f in root.glob('_docs/**/*.html')}
 
 def replace(root, old, new, *files):
