@@ -4,6 +4,8 @@
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
 # make fuzz   attack it with damaged and harmful files for five minutes (SEED=7 MINUTES=5: others, or for longer)
 # make test-kill   kill runs, fill disks, take the power away, start two at once (FULL=1: more of each)
+# make test-workflow   the tiny plan through Snakemake, killed at random, started twice, changed; what the engine costs
+# make test-processes   one run in two processes: the same losses, and one end for both when one is killed
 # make test-slurm   install SLURM on this machine (Debian, root), run the tiny plan through it, kill jobs
 # make test-kubernetes   the Kubernetes profile against a stand-in for a cluster, and the Dockerfile
 # make test-how-to   run every shell line of the page on rented GPUs in a fresh folder
@@ -28,7 +30,7 @@ TRAIN   = $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$(1)/train_backbone.
           -f $(NBS)/plans/demo.yaml -p backbone $(1) -p out $(DEMO)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields test test-browser test-docs test-kill test-slurm test-kubernetes test-how-to fuzz lab docs stepper slim readme
+.PHONY: demo fields test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-how-to fuzz lab docs stepper slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -69,7 +71,7 @@ fields: $(READY)
 	@echo "Read it: $(FIELDS)/multiscale/every_scale.html in a browser, or the notebook beside it with 'make lab'"
 
 # two threads on busy cores wait for each other and can be many times slower
-demo fields test test-browser docs test-docs test-kill test-slurm test-kubernetes fuzz stepper: export OMP_NUM_THREADS = 1
+demo fields test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes fuzz stepper: export OMP_NUM_THREADS = 1
 test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
@@ -87,6 +89,12 @@ fuzz: $(READY)
 
 test-kill: $(READY)
 	@python tests/kill/test_kill.py $(if $(FULL),--full)
+
+test-workflow: $(READY)
+	@python tests/workflow/test_workflow.py
+
+test-processes: $(READY)
+	@python tests/processes/test_processes.py
 
 test-slurm: $(READY)
 	python -m pip install --quiet --editable '.[workflow]' pytest

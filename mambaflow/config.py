@@ -42,7 +42,8 @@ def choose(what:str,           # what is being chosen, for the message
     raise ValueError(f'unknown {what} {name!r}: choose one of {choices}')
 
 # %% ../nbs/config.ipynb #5ffc7e90
-def _checked(default, check:Callable): return dataclasses.field(default=default, metadata={'check': check})
+def _checked(default, check:Callable):
+    return dataclasses.field(default=default, metadata={'check': check})
 
 def one_of(default:str,          # value when none is given
            valid:Iterable[str]   # the names that exist
@@ -95,7 +96,7 @@ def more_than(default:float, # value when none is given
 
 # %% ../nbs/config.ipynb #881acce3
 class Config:
-    "Base of all configurations: frozen dataclasses that check themselves and turn into dictionaries."
+    "Base of all configurations: a frozen dataclass that checks itself, and its dictionary."
     registry: dict[str, type] = {}
 
     def __init_subclass__(cls, **kwargs):
@@ -134,7 +135,8 @@ class Stored:
 # %% ../nbs/config.ipynb #91fdcc50
 STORED = {
     'BackboneConfig': Stored('mambaflow.nets.backbones', gone={
-        'expand': [2], 'discretization': ['mamba'], 'headdim': [64], 'ngroups': [2], 'scan': ['rows'],
+        'expand': [2], 'discretization': ['mamba'], 'headdim': [64], 'ngroups': [2],
+        'scan': ['rows'],
         'label_dropout': [.1]}),
     'FieldConfig': Stored(
         'mambaflow.fields.model',
@@ -339,10 +341,11 @@ def write_json(path:str|Path, # file to write
 def read_json(path:str|Path,        # a file of any origin
               limit:int=200_000_000 # bytes; larger files are not read
              ) -> Any:              # what is in it
-    "Raises ValueError, naming the file, for what is empty, damaged, too large or nested too deeply."
+    "Raises ValueError with the file's name if it is empty, damaged, too large or too deep."
     path = regular_file(path)
     size = path.stat().st_size
-    if size > limit: raise ValueError(f'{path}: {size:,} bytes, too large to read (limit {limit:,})')
+    if size > limit:
+        raise ValueError(f'{path}: {size:,} bytes, too large to read (limit {limit:,})')
     if not size:
         raise ValueError(f'{path} is empty: its writer was interrupted, or the disk was full')
     try: return json.loads(path.read_bytes())

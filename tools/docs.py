@@ -31,7 +31,7 @@ STEPPER = '''```{raw} html
 <iframe src="stepper.html" title="Trajectory stepper" class="stepper"></iframe>
 ```'''
 NO_STEPPER = '''The stepper's page is made from weights that are not here yet. On a GPU,
-`mambaflow_batch nbs/experiments/plans/conditional.yaml --out outputs/conditional` trains them; then
+`snakemake conditional --profile workflow/profiles/local --config root=outputs` trains them; then
 `make stepper` writes the page, and `make docs` puts it here. `make lab` opens the live stepper.'''
 
 def stop_on_problems():

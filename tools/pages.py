@@ -71,7 +71,10 @@ def markdown(text, folder, module=None):
 def signature(symbol, node):
     "nbdev's show_doc of a function or class, and a class's public methods."
     for inner in ('py_func', 'fn', '_defn'): symbol = getattr(symbol, inner, symbol)                     # what numba and Triton have wrapped
-    shown = BasicMarkdownRenderer(symbol)._repr_markdown_()
+    try: shown = BasicMarkdownRenderer(symbol)._repr_markdown_()
+    except NameError:             # a constructor of another library, with annotations that only a type checker resolves
+        bases = ', '.join(map(ast.unparse, node.bases))
+        shown = f'```python\nclass {node.name}({bases})\n```\n\n*{ast.get_docstring(node)}*'
     shown = shown[shown.index('```'):]                                                                   # its rule, link to the source and heading are not ours
     if not isinstance(node, ast.ClassDef): return shown
     methods = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name[0] != '_' and ast.get_docstring(n)]

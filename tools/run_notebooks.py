@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 300                 # seconds for one notebook; the slowest takes about 110 on two cores
 WORKERS = 2
 # imported once; each notebook runs in a process of its own that is forked from there
-LIBRARIES = ('torch', 'accelerate', 'matplotlib.pyplot', 'pandas', 'scipy.ndimage', 'scipy.stats',
-             'sklearn.datasets', 'skimage.metrics', 'fastcore.test', 'nbdev.process', 'execnb.shell')
+LIBRARIES = ('torch', 'torch._dynamo', 'accelerate', 'matplotlib.pyplot', 'pandas',
+             'scipy.ndimage', 'scipy.stats', 'sklearn.datasets', 'skimage.metrics', 'fastcore.test', 'nbdev.process', 'execnb.shell')
 FRESH = get_context('forkserver')
-SLOW = ('04_conformance', '03_trainer', '02_model', '04_ssd', 'cost', '02_scan', '01_checkpoints')
+SLOW = ('04_conformance', '04_trainer', '02_model', '04_ssd', 'cost', '02_scan')
 
 class Result(NamedTuple):
     "What became of a notebook."

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
-from .sample import _EXPECTED, _check_finite, _check_range, _check_writable
+from .sample import _EXPECTED, _check_range, _check_writable, _require_finite
 from ..config import atomic_path, choose, write_json
 from ..data.photos import Photos, load_photos
 from ..fields.model import FieldConfig
@@ -47,7 +47,7 @@ def _load_field_model(checkpoint:str, device:str) -> nn.Module:
     config = read_config(checkpoint)[0]
     if isinstance(config, FieldConfig):
         model = load_model(checkpoint, device)
-        _check_finite(model, checkpoint)
+        _require_finite(model, checkpoint)
         return model
     kind = getattr(config, 'kind', type(config).__name__)
     raise ValueError(f'{checkpoint} holds a model of another kind, {kind}: expected a field model, '

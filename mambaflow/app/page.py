@@ -243,10 +243,10 @@ def _page_data(rows:Sequence[Mapping[str, DisplayTrajectory]], # a row for each 
 
 # %% ../../nbs/app/02_page.ipynb #bc5a0ded
 def save_page(path:str|Path,                         # ends in .html
-              trajectories:Mapping[tuple, Mapping],  # (seed, label) -> model -> trajectory, all pairs
+              trajectories:Mapping[tuple, Mapping],  # (seed, label) -> model -> trajectory
               title:str='From noise to data',        # the page's heading
-              text:str='',                           # a sentence below it: which weights, which sampler
-              context:Mapping[str, Tensor]|None=None # further pictures beside the noise, uint8 (C, H, W)
+              text:str='',                           # a sentence below: which weights and sampler
+              context:Mapping[str, Tensor]|None=None # beside the noise, uint8 (C, H, W)
              ) -> Path:                              # the file
     "Write one self-contained page. Raises ValueError for nothing to show and for a missing pair."
     seeds, labels = _all_pairs(trajectories)

@@ -20,7 +20,8 @@ from ..flow.path import guided
 from ..flow.samplers import SAMPLERS, sample
 from ..nets.backbones import KINDS, BackboneConfig
 from ..training.checkpoints import (CheckpointError, _check_device, _NoConfig, load_into,
-                                            load_model, load_weights, read_config)
+                                            load_model, load_weights, nonfinite_weights,
+                                            read_config)
 
 # %% ../../nbs/app/01_sample.ipynb #0fb39e93
 _LARGEST_JSON = 20_000_000    # bytes; records have some thousands
@@ -29,7 +30,7 @@ def config_from_json(path:Path # a config.json or run.json of this package
                     ) -> Config: # of the model
     "The model's configuration in a run's JSON file. Raises ValueError when there is none."
     stored = read_json(path, limit=_LARGEST_JSON)
-    for key in ('config', 'model'):                # run.json has config.model, config.json has model
+    for key in ('config', 'model'):            # run.json has config.model, config.json has model
         if isinstance(stored, dict): stored = stored.get(key, stored)
     if not isinstance(stored, dict):
         raise ValueError(f'{path}: no configuration in it, but a {type(stored).__name__}')
@@ -139,11 +140,9 @@ def _check_range(option:str, value:float, low:float, high:float):
     if value < low: raise ValueError(f'{option} must be at least {low}, got {value}')
     if not value <= high: raise ValueError(f'{option} must be at most {high}, got {value}')
 
-def _check_finite(model:nn.Module, name:str): # of its file, for the message
+def _require_finite(model:nn.Module, name:str): # of its file, for the message
     "Raise CheckpointError for weights that are not finite: they compute nothing of use."
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    broken = [k for k, v in tensors if v.is_floating_point() and v.isnan().any()]
-    broken += [k for k, p in model.named_parameters() if p.isinf().any()]
+    broken = nonfinite_weights(model)
     if not broken: return
     raise CheckpointError(f'{name}: its weights are not finite, {broken[0]} for one: '
                           'the training diverged. Use an earlier checkpoint')
@@ -195,7 +194,7 @@ def _draw(args:argparse.Namespace # see `_parser`
     _check_device(args.device)
     _require_backbone(args.checkpoint, args.config)
     model = open_model(args.checkpoint, args.config, args.device)
-    _check_finite(model, args.checkpoint)
+    _require_finite(model, args.checkpoint)
     c = model.config
     condition = _label_condition(model, args)
     velocity = guided(model, args.guidance) if condition else model

@@ -30,7 +30,7 @@ from torch import Tensor
 from tqdm import tqdm
 from .page import (DisplayTrajectory, figure, magnify, png, read_asset, save_page,
                                 strip)
-from .sample import (_EXPECTED, _check_finite, _check_range, _check_writable,
+from .sample import (_EXPECTED, _check_range, _check_writable, _require_finite,
                                   _require_backbone, open_model)
 from ..config import choose
 from ..data.images import to_float, to_uint8
@@ -114,7 +114,7 @@ def _open(model:_Model) -> Callable:
     if isinstance(model, (str, Path)):
         _require_backbone(model)
         opened = open_model(model)
-        _check_finite(opened, model)
+        _require_finite(opened, model)
         return opened
     return model.eval() if isinstance(model, nn.Module) else model
 
@@ -226,7 +226,7 @@ def _timed_sample(velocity:Callable, noise:Tensor, request:Request) -> tuple[Tra
 def run_model(model:Callable,                                # (x_t, t, **condition) -> v
               request:Request,                               # seed, label, sampler, steps
               scene:Scene,                                   # what the models share
-              is_cancelled:Callable[[], bool]=lambda: False  # checked before every call of the model
+              is_cancelled:Callable[[], bool]=lambda: False # checked before every call of the model
              ) -> DisplayTrajectory:                         # pictures, milliseconds, reading
     "A model's trajectory from the shared noise. Raises what the model raises, and Cancelled."
     device = _device_of(model)
@@ -237,7 +237,8 @@ def run_model(model:Callable,                                # (x_t, t, **condit
     noise = make_noise((1, *scene.shape), request.seed, device)
     trajectory, ms = _timed_sample(cancellable, noise, request)
     if not trajectory.states.isfinite().all():
-        raise ValueError('its states are not finite: show other weights, more steps or less guidance')
+        raise ValueError('its states are not finite: show other weights, more steps or less '
+                         'guidance')
     pictures = scene.show(trajectory.states[:, 0].cpu())
     reading = scene.reading(pictures[-1:], request.label)
     return DisplayTrajectory(pictures, trajectory.times, ms, trajectory.calls, reading)
@@ -494,7 +495,7 @@ def _open_judge(judge:_Model|None, threshold:float) -> tuple[nn.Module|None, flo
     if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
         raise CheckpointError(f'{judge}: its threshold is no probability: {threshold!r:.80}')
     model = open_model(judge)
-    _check_finite(model, judge)
+    _require_finite(model, judge)
     return model, threshold
 
 # %% ../../nbs/app/03_stepper.ipynb #7dcbc7bb
@@ -502,10 +503,10 @@ class ModelSet:
     "Models with the same noise; `problems` (name -> reason) lists those that cannot run."
     def __init__(self,
                  models:Mapping[str, _Model],         # name -> velocity model, or its file
-                 judge:_Model|None=None,              # reads the last picture; a file has a threshold
+                 judge:_Model|None=None,              # reads the last picture; its file has a limit
                  threshold:float=.5,                 # least probability that a reading counts with
                  shape:tuple[int, ...]|None=None,    # of a state without the batch, or None
-                 condition:Mapping|None=None,        # of a field: coordinates, observations; batch of 1
+                 condition:Mapping|None=None,        # of a field: coordinates, observations
                  show:Callable=to_pictures,          # states (K+1, ...) -> uint8 (K+1, C, H, W)
                  context:Mapping[str, Tensor]|None=None): # further pictures, uint8 (C, H, W)
         self.models, unopened = open_models(models)
@@ -520,7 +521,7 @@ class ModelSet:
     def run_models(self,
                    request:Request,                              # what to compute
                    is_cancelled:Callable[[], bool]=lambda: False # see `run_model`
-                  ) -> dict[str, DisplayTrajectory]:             # a trajectory or a problem of each model
+                  ) -> dict[str, DisplayTrajectory]: # a trajectory or a problem of each model
         "Trajectories of all models. Raises Cancelled; any other exception becomes a problem."
         return {name: self._run(name, request, is_cancelled) for name in self.models}
 
@@ -690,8 +691,8 @@ def mambaflow_stepper_page(argv:list[str]|None=None # arguments, those of the pr
     parser = _page_parser()
     args = parser.parse_args(argv)
     if not args.checkpoints:
-        parser.error('no weights: on a GPU, mambaflow_batch nbs/experiments/plans/conditional.yaml '
-                     '--out outputs/conditional trains them')
+        parser.error('no weights: on a GPU, snakemake conditional --profile '
+                     'workflow/profiles/local --config root=outputs trains them')
     request = Request(guidance=args.guidance, sampler=args.sampler, steps=args.steps)
     try:
         _check_request(request)

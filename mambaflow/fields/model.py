@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STAGES', 'RECIPE', 'V1', 'V2', 'LOCAL', 'WIDE', 'PRESETS', 'ERROR_NEIGHBOURS', 'FieldConfig', 'make_preset',
            'model_kind', 'recipe_stage', 'PreparedPoints', 'gather_tokens', 'reading_order', 'neighbour_offsets',
-           'BiMambaEncoder', 'PerceiverBlock', 'FieldModel', 'in_chunks']
+           'run_layer', 'BiMambaEncoder', 'PerceiverBlock', 'FieldModel', 'in_chunks']
 
 # %% ../../nbs/fields/02_model.ipynb #74c653bd
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 import torch.nn as nn
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 from ..config import Config, at_least, choose, one_of
 from .prior import expected_error, precondition
 from ..flow.path import expand_time
@@ -185,6 +186,14 @@ def neighbour_offsets(c:FieldConfig,
     return torch.cat([offsets, differences], -1)
 
 # %% ../../nbs/fields/02_model.ipynb #77d38350
+def run_layer(again:bool,       # compute its activations again in the backward pass, not keep them
+              layer:nn.Module,
+              *args             # of the layer
+             ) -> Tensor:
+    "A layer, with gradient checkpointing where wanted."
+    return checkpoint(layer, *args, use_reentrant=False) if again else layer(*args)
+
+# %% ../../nbs/fields/02_model.ipynb #bed76a14
 class BiMambaEncoder(nn.Module):
     "Sort tokens along a curve, scan them forwards and backwards, and undo the order."
     def __init__(self, config:FieldConfig):
@@ -198,16 +207,17 @@ class BiMambaEncoder(nn.Module):
 
     def forward(self, x:Tensor,             # (B, L, d)
                 cond:Tensor,                # (B, cond_width)
-                points:PreparedPoints       # order, inverse, dt_scale
+                points:PreparedPoints,      # order, inverse, dt_scale
+                again:bool=False            # see `run_layer`
                ) -> Tensor:                 # (B, L, d)
         if points.order is not None: x = gather_tokens(x, points.order)
-        x = self._scan(x, cond, points.dt_scale)
+        x = self._scan(x, cond, points.dt_scale, again)
         return x if points.inverse is None else gather_tokens(x, points.inverse)
 
-    def _scan(self, x:Tensor, cond:Tensor, dt_scale:Tensor|None) -> Tensor: # (B, L, d)
+    def _scan(self, x:Tensor, cond:Tensor, dt_scale:Tensor|None, again:bool) -> Tensor: # (B, L, d)
         forwards = backwards = x
-        for layer in self.fwd: forwards = layer(forwards, cond, dt_scale)
-        for layer in self.bwd: backwards = layer(backwards, cond, dt_scale, True)
+        for layer in self.fwd: forwards = run_layer(again, layer, forwards, cond, dt_scale)
+        for layer in self.bwd: backwards = run_layer(again, layer, backwards, cond, dt_scale, True)
         if self.join is None: return backwards if len(self.bwd) else forwards
         return self.join(torch.cat([forwards, backwards], -1))
 
@@ -291,6 +301,7 @@ class FieldModel(nn.Module):
         super().__init__()
         c, d, C = config, config.width, config.channels
         self.config = config
+        self.gradient_checkpointing = False
         self.fourier = FourierFeatures(fourier=c.fourier, grid=c.grid)
         features = 2 * len(self.fourier.freqs)
         query_values = C if c.mean == 'none' else 2 * C + 1     # state, mean and log sigma
@@ -423,22 +434,29 @@ class FieldModel(nn.Module):
             return embed(numbers.to(embed.weight.dtype))
         return tokens(self.embed_inputs, inputs, values), tokens(self.embed_queries, query, state)
 
+    @property
+    def _again(self) -> bool: return self.gradient_checkpointing and self.training
+
     def _network(self, inputs:Tensor, queries:Tensor, t:Tensor, points:PreparedPoints) -> Tensor:
         "The output of the head (B, Nq, C): encoder, then decoder."
         cond = self.time(t)
         near = points.context_neighbours, points.context_offsets
-        for norm, layer in self.mixing: inputs = layer(inputs, norm(inputs), cond, *near)
+        again = self._again
+        for norm, layer in self.mixing:
+            inputs = run_layer(again, layer, inputs, norm(inputs), cond, *near)
         if self.path is not None: inputs, queries = self._encode(inputs, queries, cond, points)
         context = self.context(inputs)
-        for layer in self.rounds:
-            queries = layer(queries, context, cond, points.neighbours, points.offsets)
+        near = points.neighbours, points.offsets
+        for layer in self.rounds: queries = run_layer(again, layer, queries, context, cond, *near)
         return self.head(self.norm(queries))
 
     def _encode(self, inputs:Tensor, queries:Tensor, cond:Tensor, points:PreparedPoints
                ) -> tuple[Tensor, Tensor]: # (B, Ni, d), (B, Nq, d)
         "Tokens after the state-space layers, which read both kinds or the observations only."
-        if self.config.sequence == 'observations': return self.path(inputs, cond, points), queries
-        tokens = self.path(torch.cat([inputs, queries], 1), cond, points)
+        again = self._again
+        if self.config.sequence == 'observations':
+            return self.path(inputs, cond, points, again), queries
+        tokens = self.path(torch.cat([inputs, queries], 1), cond, points, again)
         return tokens.split([inputs.shape[1], queries.shape[1]], 1)
 
 # %% ../../nbs/fields/02_model.ipynb #10988e85

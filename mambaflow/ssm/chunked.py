@@ -272,7 +272,9 @@ class _Chunked(torch.autograd.Function):
         return *grads, None, None
 
 # %% ../../nbs/ssm/02_chunked.ipynb #27276b55
-@torch.compiler.disable # its loops over tiles would be unrolled into an endless graph
+# torch.compile would unroll the loops over tiles into an endless graph. `torch.compiler.disable`
+# imports the compiler at once, which takes seconds; this form of it waits for the first call
+@torch._disable_dynamo
 def scan_chunked(u:Tensor,          # (L, B, G, K) input
                  dt:Tensor,         # (L, B, G, K) final step size
                  A:Tensor,          # (G, N, K) rates

@@ -47,7 +47,7 @@ def bounded_A(A_log:Tensor,    # any shape, logarithm of the decay rate -A
               low:float=1e-4,  # slowest decay rate
               high:float=1e2   # fastest decay rate
              ) -> Tensor:      # A, in [-high, -low]
-    "-exp(A_log) kept in [-high, -low], with zero gradient beyond. ValueError unless 0 < low < high."
+    "-exp(A_log) in [-high, -low], zero gradient beyond. ValueError unless 0 < low < high."
     if not 0 < low < high:
         raise ValueError(f'bounded_A: expected 0 < low < high, got low={low} and high={high}')
     log_rate = A_log.clamp(math.log(low), math.log(high))
@@ -239,7 +239,7 @@ def _varying_dtype(a:ScanArgs) -> torch.dtype:
 
 # %% ../../nbs/ssm/01_scan.ipynb #f9c1c1b5
 def _scan_mamba_ssm(a:ScanArgs) -> tuple[Tensor, Tensor|None]: # output, last state if asked for
-    "mamba-ssm's kernel: one dtype for what varies along the sequence, float32 for what is constant."
+    "mamba-ssm's kernel: one dtype for what varies along the sequence, float32 for constants."
     dtype = _varying_dtype(a)
     G = math.lcm(_n_groups(a.B), _n_groups(a.C))
     def cast(x):
@@ -263,7 +263,6 @@ def _scan_mamba_ssm(a:ScanArgs) -> tuple[Tensor, Tensor|None]: # output, last st
 _KERNELS = {'triton': 'cuda', 'numba': 'cpu'} # kernel -> the device that it is for
 _MODULES = {'triton': 'mambaflow.ssm.gpu.scan', 'numba': 'mambaflow.ssm.cpu.scan'}
 
-@torch.compiler.assume_constant_result # not to be traced by torch.compile
 def _not_installed(kernel:str # 'triton' or 'numba'
                   ) -> str:   # reason or ''
     "Why a kernel cannot be used on this machine."
@@ -271,6 +270,9 @@ def _not_installed(kernel:str # 'triton' or 'numba'
         module = importlib.import_module(_MODULES[kernel])
         return module.unsupported_reason()
     except ImportError as e: return f'{kernel} does not import ({e})'
+
+# as `torch.compiler.assume_constant_result`, which imports the compiler at once: seconds
+_not_installed._dynamo_marked_constant = True
 
 # %% ../../nbs/ssm/01_scan.ipynb #1d8d65d3
 def _kernel_unsupported(kernel:str,   # 'triton' or 'numba'
@@ -363,7 +365,7 @@ def _check_tensor(function:str,   # for the message
                   x:Tensor,       # the argument
                   *shapes:tuple   # that it may have; a text fits any size
                  ) -> None:
-    "Raise ValueError unless `x` is real floating point, on the device of `u`, and has such a shape."
+    "Raise ValueError unless `x` is real, on the device of `u`, and has such a shape."
     what = f'{function}: {name}'
     if not isinstance(x, Tensor):
         raise ValueError(f'{what} is a {type(x).__name__}, expected a tensor')
@@ -405,8 +407,8 @@ def _check(a:ScanArgs) -> None:
 
 # %% ../../nbs/ssm/01_scan.ipynb #6db30fbc
 def selective_scan(u:Tensor,                       # (B, D, L) input
-                   delta:Tensor,                   # (B, D, L) time of each token, before bias and softplus
-                   A:Tensor,                       # (D, N) real rates, negative for a state that decays
+                   delta:Tensor,                   # (B, D, L) time of each token, as it is given
+                   A:Tensor,                       # (D, N) rates, negative: a state that decays
                    B:Tensor,                       # (D, N), (B, N, L) or (B, G, N, L)
                    C:Tensor,                       # (D, N), (B, N, L) or (B, G, N, L)
                    D:Tensor|None=None,             # (D,) skip connection
@@ -415,10 +417,10 @@ def selective_scan(u:Tensor,                       # (B, D, L) input
                    delta_softplus:bool=False,      # apply softplus to delta
                    return_last_state:bool=False,   # also return the state after the last token
                    *, discretization:str='mamba',  # 'mamba' or 'zoh'
-                   reverse:bool=False,             # read the sequence from its last token to its first
+                   reverse:bool=False,             # read from the last token to the first
                    backend:str='auto'              # 'auto' or one of `BACKENDS`
-                  ) -> Tensor|tuple[Tensor, Tensor]: # (B, D, L) in the dtype of u; last state (B, D, N),
-                                                   # float32 (float64 for float64 inputs)
+                  ) -> Tensor|tuple[Tensor, Tensor]: # (B, D, L) in the dtype of u; last state
+                                                   # (B, D, N), float32 or float64
     """Selective scan with the layouts of mamba-ssm's `selective_scan_fn` (Gu and Dao 2023).
 
     Raises ValueError for arguments or a backend that do not fit."""

@@ -68,7 +68,7 @@ _LOWEST = -1e4 # logarithm of a decay that is zero in float32 and float64, after
 
 def _segments(a:Tensor,    # (B, c, H, Q) logarithms of the decays
               reverse:bool # from last to first
-             ) -> tuple[Tensor, Tensor]: # sums from where the chunk is entered (B, c, H, Q), float64;
+             ) -> tuple[Tensor, Tensor]: # sums from the chunk's entry (B, c, H, Q), float64;
                                          # decay from token j to token i (B, c, H, Q, Q)
     "Running sums of the logarithms in each chunk, and the decays between all pairs of its tokens."
     Q = a.shape[3]
@@ -171,13 +171,8 @@ def _ssd_pairs(x:Tensor,  # (B, L, H, P)
         y = y.view(x.shape)
     return y.transpose(2, 3).flatten(1, 2)[:, :L]
 
-def _ssd_chunked(x:Tensor,  # (B, L, H, P)
-                 dt:Tensor, # (B, L, H)
-                 A:Tensor,  # (H,)
-                 B:Tensor,  # (B, L, G, N)
-                 C:Tensor,  # (B, L, G, N)
-                 reverse:bool,
-                 chunk:int=0 # tokens per chunk, 0 for `_chunk_size`
+def _ssd_chunked(x, dt, A, B, C, reverse, # as of `_ssd_pairs`
+                 chunk:int=0              # tokens per chunk, 0 for `_chunk_size`
                 ) -> Tensor: # (B, L, H, P)
     "The chunked form, or the loop where the result is not finite."
     Q = chunk or _chunk_size(x.shape[1])
@@ -233,7 +228,7 @@ def _check(a:SSDArgs) -> None:
 
 # %% ../../nbs/ssm/03_ssd.ipynb #f289e7cf
 def ssd(x:Tensor,                     # (B, L, H, P) input
-        dt:Tensor,                    # (B, L, H) time that each token lasts, before bias and softplus
+        dt:Tensor,                    # (B, L, H) time of each token, as it is given
         A:Tensor,                     # (H,) rates, negative for a state that decays
         B:Tensor,                     # (B, L, G, N)
         C:Tensor,                     # (B, L, G, N)
@@ -244,7 +239,7 @@ def ssd(x:Tensor,                     # (B, L, H, P) input
         reverse:bool=False,           # read from the last token to the first; nothing is copied
         *, backend:str='auto'         # 'auto' or one of `BACKENDS`
        ) -> Tensor:                   # (B, L, H, P) in the dtype of x
-    """Scan of Mamba-2 with the layouts of mamba-ssm's `mamba_chunk_scan_combined` (Dao and Gu 2024).
+    """Mamba-2's scan with the layouts of `mamba_chunk_scan_combined` (Dao and Gu 2024).
 
     Raises ValueError for arguments or a backend that do not fit."""
     a = SSDArgs(x, dt, A, B, C, D, z, dt_bias, dt_softplus, reverse)

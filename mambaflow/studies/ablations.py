@@ -14,7 +14,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 from ..config import repo_path
-from .batches import plan_names
+from .plans import plan_names
 from .records import Table, check_names, label, read_record, read_records
 
 # %% ../../nbs/studies/09_ablations.ipynb #b35ba761
@@ -24,12 +24,12 @@ def _task(record:Mapping) -> tuple:
     return (*(data[k] for k in ('fingerprint', 'density', 'mask_seed')),
             *(evaluation[k] for k in ('data', 'count', 'size')))
 
-def _say_missing(names:Sequence[str], records:Mapping, plan, folder):
+def _say_missing(names:Sequence[str], records:Mapping, plan:str|Path):
     "Print which runs of a plan have no record, and the command that makes them."
     missing = [name for name in names if name not in records]
     if not missing: return
     print(f'{len(missing)} of {len(names)} runs are missing ({", ".join(missing)}). '
-          f'This makes them:\nmambaflow_batch {plan} --out {folder}')
+          f'This makes them:\nsnakemake {Path(plan).stem} --profile workflow/profiles/local')
 
 # %% ../../nbs/studies/09_ablations.ipynb #03081da9
 def field_records(folder:str|Path,        # below which the records lie, relative to the repository
@@ -40,7 +40,7 @@ def field_records(folder:str|Path,        # below which the records lie, relativ
     except FileNotFoundError: found = []
     records = {r['run']: r for r in check_names(found)}
     names = plan_names(repo_path(plan)) if plan else list(records)
-    _say_missing(names, records, plan, folder)
+    _say_missing(names, records, plan)
     tasks = {name: _task(records[name]) for name in names if name in records}
     if len(set(tasks.values())) > 1:
         raise ValueError(f'the runs below {folder} learned from or were evaluated on '

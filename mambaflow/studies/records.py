@@ -25,8 +25,8 @@ import pandas as pd
 import torch
 from pandas.io.formats.style import Styler
 import mambaflow
-from ..config import (Config, FolderLock, clear_temporaries, hold_folder, read_json,
-                              regular_file, repo_path, write_json)
+from ..config import (Config, FolderLock, clear_temporaries, from_dict, hold_folder,
+                              read_json, regular_file, repo_path, write_json)
 from .parameters import check_parameters, short_text
 
 # %% ../../nbs/studies/03_records.ipynb #39d81610
@@ -435,6 +435,14 @@ def markdown_table(table:pd.DataFrame # of what a reader sees
     return '\n'.join('| ' + ' | '.join(map(plain_text, line)) + ' |' for line in lines)
 
 # %% ../../nbs/studies/03_records.ipynb #1a88b442
+def _complete(o:Any # JSON-ready
+             ) -> Any:
+    "The same with the fields that its configurations have got since it was stored."
+    if not isinstance(o, Mapping): return o
+    if 'class' not in o: return {k: _complete(v) for k, v in o.items()}
+    try: return plain(from_dict(o))
+    except ValueError: return o              # a class that is no longer here
+
 def _flat(o, prefix='') -> dict:
     "Entries of nested dictionaries, under the keys on the way to them."
     if not isinstance(o, dict): return {prefix[:-1]: o}
@@ -450,7 +458,7 @@ def check_folder(folder:str|Path, # the folder that a run wants to write to
     "Raise FileExistsError, naming what differs, when the folder holds another run."
     file = Path(folder)/'run.json'
     if not file.is_file(): return Path(folder)
-    old = read_record(file)
+    old = _complete(read_record(file))
     new = plain({'experiment': experiment, 'config': config, 'data': data})
     before, after = _flat({k: old.get(k) for k in new}), _flat(new)
     differ = [f'{k}: {before.get(k)!r} there, {after.get(k)!r} here'
@@ -486,6 +494,16 @@ class Run:
         return file
 
 # %% ../../nbs/studies/03_records.ipynb #ba777053
+def _hold_first(folder:Path) -> FolderLock:
+    "Hold the folder of a run. Where processes share the run, the first one holds it for all."
+    if int(os.environ.get('RANK', 0)):
+        none = FolderLock(folder)
+        none.held = False
+        return none
+    lock = hold_folder(folder)
+    clear_temporaries(folder)
+    return lock
+
 def open_run(folder:str|Path,         # the run's own folder, whose name is the run's
              experiment:str,          # a plain key, such as 'posterior'
              config:Mapping,          # configurations by role, and parameters
@@ -500,14 +518,15 @@ def open_run(folder:str|Path,         # the run's own folder, whose name is the 
     folder = check_folder(repo_path(folder), experiment, config, data)
     tree_state()                         # a wrong commit or path fails now, not at the end
     if notebook: code_manifest(notebook)
-    lock = hold_folder(folder)
+    lock = _hold_first(folder)
     try:
-        clear_temporaries(folder)
         check_folder(folder, experiment, config, data)   # nobody can write there any more
     except BaseException:
         lock.release()
         raise
     device = 'cuda' if torch.cuda.is_available() and not cpu else 'cpu'
+    if device == 'cuda' and 'LOCAL_RANK' in os.environ:      # its own among those of a shared run
+        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     run = Run(folder, experiment, config, data, notebook, device, device_shared(device), now(), lock)
     weakref.finalize(run, lock.release)  # a run that failed is forgotten with its variable
     return run

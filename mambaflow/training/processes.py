@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Processes', 'processes_asked_for', 'check_processes', 'join_processes', 'first_does', 'same_weights',
-           'mean_of_processes', 'largest_of_processes', 'copy_gradients', 'set_gradients', 'DeviceRandom']
+           'mean_of_processes', 'largest_of_processes', 'copy_gradients', 'set_gradients', 'same_random_numbers']
 
 # %% ../../nbs/training/03_processes.ipynb #7b919f5c
 import os
@@ -133,14 +133,8 @@ def set_gradients(model:nn.Module, # whose gradients are replaced
     vector_to_parameters(vector, [p.grad for p in _with_gradients(model)])
 
 # %% ../../nbs/training/03_processes.ipynb #6d0caebd
-class DeviceRandom:
-    "The state of the random numbers of one GPU, for a checkpoint. A CPU's is saved with the rest."
-    def __init__(self, device:torch.device): self.device = device
-
-    def state_dict(self) -> dict:
-        if self.device.type != 'cuda': return {}
-        return {'state': torch.cuda.get_rng_state(self.device)}
-
-    def load_state_dict(self, d:dict):
-        if 'state' in d and self.device.type == 'cuda':
-            torch.cuda.set_rng_state(d['state'], self.device)
+def same_random_numbers(device:torch.device # of this process
+                       ):
+    "Go on with the random numbers of the first GPU, after a checkpoint of the first process is read."
+    if device.type != 'cuda' or not _joined(): return
+    torch.cuda.set_rng_state(torch.cuda.get_rng_state(0), device)

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['PRECISIONS', 'COMPILE', 'WARM', 'TrainConfig', 'lr_factor', 'time_summary', 'StepTimer', 'peak_resident',
            'PeakMemory', 'TrainState', 'NonFiniteLoss', 'record_losses', 'check_finite', 'compiled', 'cannot_compile',
-           'Trainer', 'TrainResult', 'summarise', 'check_run', 'fit', 'step_seconds_in_turns']
+           'LogLines', 'progress_bar', 'check_trackers', 'Trainer', 'TrainResult', 'summarise', 'check_run', 'fit',
+           'step_seconds_in_turns']
 
 # %% ../../nbs/training/04_trainer.ipynb #3c598126
 import contextlib
@@ -27,7 +28,8 @@ import torch.nn as nn
 from accelerate import Accelerator
 from accelerate.checkpointing import load_accelerator_state
 from accelerate.state import AcceleratorState
-from accelerate.utils import DataLoaderConfiguration, slice_tensors
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from accelerate.utils import DataLoaderConfiguration, ProjectConfiguration, slice_tensors
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
@@ -35,9 +37,9 @@ from ..config import (Config, at_least, atomic_path, between, choose, clear_temp
                               hold_folder, more_than, one_of)
 from ..flow.path import flow_matching_loss
 from .checkpoints import follow_umask, save_model
-from .processes import (DeviceRandom, check_processes, copy_gradients,
-                                          first_does, join_processes, largest_of_processes,
-                                          mean_of_processes, same_weights, set_gradients)
+from .processes import (check_processes, copy_gradients, first_does,
+                                          join_processes, largest_of_processes, mean_of_processes,
+                                          same_weights, same_random_numbers, set_gradients)
 from .run_folder import (claim_folder, identify_samples, load_newest,
                                            saved_checkpoints, seal_checkpoint)
 
@@ -277,6 +279,45 @@ def cannot_compile(mode:str,  # one of `COMPILE`
                 "or choose 'none'")
     return ''
 
+# %% ../../nbs/training/04_trainer.ipynb #5aad860f
+class LogLines(tqdm):
+    "Progress in lines, for a file."
+    @staticmethod
+    def status_printer(file):
+        "What writes a state: a line, where the bar would begin its line again."
+        def write(text):
+            if text.strip(): print(text.strip(), file=file, flush=True)
+        return write
+
+def _in_notebook() -> bool:
+    "Whether a kernel of Jupyter shows what is written to the standard error."
+    return type(sys.stderr).__module__.startswith('ipykernel')
+
+def progress_bar(**options # of tqdm
+                ) -> tqdm:
+    "A bar where one can be seen, else lines."
+    if sys.stderr.isatty(): return tqdm(mininterval=1, **options)
+    if _in_notebook(): return tqdm(mininterval=5, **options)
+    return LogLines(mininterval=30, maxinterval=30, **options)
+
+# %% ../../nbs/training/04_trainer.ipynb #517bf7bb
+def check_trackers(track:str # as for `fit`
+                  ):
+    "Raise ValueError for trackers that accelerate does not know, or that are not installed."
+    for name in track.split():
+        choose('tracker', name, LOGGER_TYPE_TO_CLASS)
+        if name in map(str, get_available_trackers()): continue
+        package = "'mambaflow[logging]'" if name == 'tensorboard' else name
+        raise ValueError(f'tracker {name!r} is not installed: `pip install {package}`, '
+                         "or choose track=''")
+
+def _start_trackers(accelerator:Accelerator, name:str, identity:dict):
+    "Start what the accelerator was made for, with the configurations of the run."
+    if not accelerator.log_with: return
+    values = {f'{part}.{k}': v for part in ('model', 'training') for k, v in identity[part].items()}
+    plain = {k: v for k, v in values.items() if isinstance(v, (bool, int, float, str))}
+    accelerator.init_trackers('mambaflow', config={'run': name, **plain})
+
 # %% ../../nbs/training/04_trainer.ipynb #c7cf40f1
 # steps that compile: one; with CUDA graphs one more to warm up and one to record
 WARM = {'none': 0, 'default': 1, 'reduce-overhead': 3}
@@ -291,8 +332,9 @@ class Trainer:
                  config:TrainConfig,       # how to train
                  out:Path,                 # folder of the run
                  cpu:bool=False,           # use the CPU even if there is a GPU
-                 identity:dict|None=None): # of the run, for its checkpoints
-        self.accelerator = self._new_accelerator(config, cpu)
+                 identity:dict|None=None,  # of the run, for its checkpoints
+                 track:str=''):            # as for `fit`
+        self.accelerator = self._new_accelerator(config, cpu, track.split(), out)
         self.device = self.accelerator.device
         self.processes = join_processes(cpu)
         self.config = config
@@ -307,14 +349,16 @@ class Trainer:
         self._prepare(same_weights(model.to(self.device)))
 
     @staticmethod
-    def _new_accelerator(config:TrainConfig, cpu:bool) -> Accelerator:
+    def _new_accelerator(config:TrainConfig, cpu:bool, track:list[str], out:Path) -> Accelerator:
         "An accelerator for this run alone: nothing is left of earlier runs in this process."
         AcceleratorState._reset_state(reset_partial_state=True)   # precision may have been another
         # earlier compiled models hold memory and count towards the limit of recompilations
         if config.compile != 'none': torch.compiler.reset()
         # `split_batches`: one step of the schedule for a step of all processes
-        return Accelerator(mixed_precision=PRECISIONS[config.precision], cpu=cpu,
-                           dataloader_config=DataLoaderConfiguration(split_batches=True))
+        loading = DataLoaderConfiguration(split_batches=True)
+        project = ProjectConfiguration(logging_dir=str(out/'logs'))
+        return Accelerator(mixed_precision=PRECISIONS[config.precision], cpu=cpu, log_with=track,
+                           project_config=project, dataloader_config=loading)
 
     def _prepare(self, model:nn.Module): # on the device
         "Make optimiser, schedule, average and loss."
@@ -322,8 +366,8 @@ class Trainer:
         optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr,
                                       weight_decay=config.weight_decay,
                                       fused=self.device.type in ('cpu', 'cuda'))
-        factor = lr_factor(config, self.steps * config.epochs)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        self.factor = lr_factor(config, self.steps * config.epochs)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.factor)
         self.average = None
         if config.ema:                                   # its count of updates stays on the CPU
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
@@ -333,8 +377,7 @@ class Trainer:
         self.optimizer, self.schedule = self.accelerator.prepare(optimizer, schedule)
         if config.gradient_checkpointing: model.gradient_checkpointing = True
         self.loss = compiled(self._loss(model), config.compile)
-        self.parts = [self.state, DeviceRandom(self.device)]
-        if self.average is not None: self.parts.append(self.average)
+        self.parts = [self.state] if self.average is None else [self.state, self.average]
 
     def _loss(self, model:nn.Module # as it was given to accelerate
              ) -> Callable:         # (x_1, x_0, t, **condition) -> scalar
@@ -364,6 +407,7 @@ class Trainer:
                                load_kwargs={'weights_only': True})
         # accelerate goes on without the random numbers when it cannot read them
         if torch.equal(fresh, torch.get_rng_state()): raise ValueError('no random numbers in it')
+        same_random_numbers(self.device)
         for i, part in enumerate(self.parts):
             file = checkpoint/_part_name(i)
             part.load_state_dict(torch.load(file, map_location='cpu', weights_only=True))
@@ -427,6 +471,17 @@ class Trainer:
             losses, norms, sent = self.copies.popleft()
             if sent: sent.synchronize()
             record_losses(self.state, losses, norms, self.out, self.config.precision == 'fp16')
+            self.note(loss=losses.mean().item(), norm=norms.mean().item(),
+                      rate=self.config.lr * self.factor(len(self.state.losses) - 1))
+
+    def note(self, **values:float):
+        "Send values of this moment to the trackers, if there are any. One that fails ends no run."
+        accelerator = self.accelerator
+        if not accelerator.trackers: return
+        try: accelerator.log(values, step=len(self.state.losses))
+        except Exception as e:
+            accelerator.trackers.clear()
+            warnings.warn(f'{self.out}: the trackers stopped: {type(e).__name__}: {e}')
 
     @property
     def evaluated(self) -> nn.Module: # the average where there is one
@@ -535,6 +590,7 @@ def _evaluate(trainer:Trainer,    # after an epoch
     for value in _finite_scores([score]):
         if value <= best: continue
         save_model(trainer.out/'best.safetensors', model, model.config, epoch=state.epoch, score=value)
+    if score is not None: trainer.note(score=score)
     if score is not None and not math.isfinite(score):
         warnings.warn(f'{trainer.out}: the score after epoch {state.epoch} is {score}, '
                       'so this model cannot be the best')
@@ -548,10 +604,10 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
     "Train to the last epoch, with checkpoints on the way."
     state, config = trainer.state, trainer.config
     compiled_before = state.compile_seconds
-    interval = 1 if sys.stderr.isatty() else 5
     first = trainer.processes.first
-    with tqdm(total=config.epochs * trainer.steps, initial=state.step, desc=trainer.out.name,
-              mininterval=interval, unit='step', disable=not first) as bar:
+    others = {} if first else {'disable': True}
+    with progress_bar(total=config.epochs * trainer.steps, initial=state.step,
+                      desc=trainer.out.name, unit='step', **others) as bar:
         while state.epoch < config.epochs:
             begin = time.perf_counter()
             trainer.epoch(timer, bar)
@@ -594,8 +650,9 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
         identity:dict|None=None, # what else distinguishes this run, such as the data's record
         resume:bool=True,        # go on from the newest checkpoint in `out`
         cpu:bool=False,          # use the CPU even if there is a GPU
-        on_epoch:Callable|None=None # (model in eval mode, epochs done) -> score or None; the
+        on_epoch:Callable|None=None, # (model in eval mode, epochs done) -> score or None; the
                                  # model with the highest score is kept as `best.safetensors`
+        track:str=''             # names of accelerate's trackers, such as 'tensorboard'
        ) -> TrainResult:
     """Train `model` and save it as `out/model.safetensors`.
 
@@ -607,6 +664,7 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
     for bad input before any work, CheckpointError when there is no whole checkpoint to go on from,
     FolderInUse while another process trains there, and NonFiniteLoss when training diverges."""
     check_run(model, batches, config, cpu)
+    check_trackers(track)
     # how a batch is computed in parts may change when a run goes on
     training = config.replace(accumulate=1, gradient_checkpointing=False)
     own = {'model': model.config.to_dict(), 'training': training.to_dict(),
@@ -620,8 +678,11 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
             for folder in (out, out/'checkpoints'): clear_temporaries(folder)
             claim_folder(out, identity, resume)
         first_does(claim)
-        trainer = Trainer(model, batches, config, out, cpu, identity)
-        return _train(trainer, on_epoch)
+        trainer = Trainer(model, batches, config, out, cpu, identity, track)
+        _start_trackers(trainer.accelerator, out.resolve().name, identity)
+        try: return _train(trainer, on_epoch)
+        finally:
+            for tracker in trainer.accelerator.trackers: tracker.finish()
 
 # %% ../../nbs/training/04_trainer.ipynb #0066f09c
 def _check_turns(rounds:int, steps:int, warm:int):

@@ -1,4 +1,5 @@
 """What `make docs` takes and what it refuses: a small copy of this repository is broken and its site is built. Run by `make test-docs`."""
+import os
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,8 @@ def build(change):
         root = Path(tmp)
         small_copy(root)
         change(root)
-        done = subprocess.run([sys.executable, 'tools/docs.py'], cwd=root, capture_output=True, text=True, timeout=120)
+        env = {**os.environ, 'PYTHONPATH': str(root)}         # the copy's modules, whatever is installed or set
+        done = subprocess.run([sys.executable, 'tools/docs.py'], cwd=root, env=env, capture_output=True, text=True, timeout=300)
         return done.returncode, done.stdout + done.stderr, {str(f.relative_to(root/'_docs')): f.read_text(encoding='utf8') for f in root.glob('_docs/**/*.html')}
 
 def replace(root, old, new, *files):
@@ -52,14 +54,14 @@ def page(*cells): return [new_markdown_cell('# Bad'), *cells]
 def test_whole():
     code, said, pages = build(lambda root: None)
     assert code == 0, said
-    assert 'href="library/config.html#config-choose"' in pages['index.html'] and 'href="library/config.html#nb-config"' in pages['index.html'] and 'mambaflow_batch' in pages['index.html']
+    assert 'href="library/config.html#config-choose"' in pages['index.html'] and 'href="library/config.html#nb-config"' in pages['index.html'] and 'snakemake conditional' in pages['index.html']
     assert 'id="config-choose"' in pages['library/config.html'] and 'what is being chosen' in pages['library/config.html']      # an entry with its docments
     assert 'A report' in pages['reports/new/run-report.html'] and 'new/index.html' in pages['reports/index.html']               # a folder that nobody named joins by itself
 
 def test_stepper():
     def add(root): (root/'outputs'/'stepper').mkdir(); (root/'outputs'/'stepper'/'stepper.html').write_text('<title>trajectory</title>')
     code, said, pages = build(add)
-    assert code == 0 and 'iframe src="stepper.html"' in pages['index.html'] and 'mambaflow_batch' not in pages['index.html'] and pages['stepper.html'] == '<title>trajectory</title>', said
+    assert code == 0 and 'iframe src="stepper.html"' in pages['index.html'] and 'snakemake conditional' not in pages['index.html'] and pages['stepper.html'] == '<title>trajectory</title>', said
 
 def test_pages():
     "Six things that are wrong in one copy are all named, and there is no site."

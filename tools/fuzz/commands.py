@@ -19,9 +19,9 @@ from mambaflow.app.sample import mambaflow_sample
 from mambaflow.app.stepper import mambaflow_stepper_page
 from mambaflow.data.mask_check import mambaflow_masks
 from mambaflow.studies.ablations import mambaflow_field_summary
-from mambaflow.studies.batches import mambaflow_batch
 from mambaflow.studies.decision import mambaflow_verdict
 from mambaflow.studies.judge import JudgeConfig
+from mambaflow.studies.runs import main as one_run
 from mambaflow.training.checkpoints import save_model
 
 LIMIT = 20.                # seconds for one case
@@ -44,8 +44,7 @@ COMMANDS = {
                     '--photos', '--out')),
     'verdict': (mambaflow_verdict, ['FILE'], ()),
     'field_summary': (mambaflow_field_summary, ['FILE', 'FILE'], ()),
-    'batch': (mambaflow_batch, ['FILE', '--out', 'runs', '--only', 'no-such-run*'],
-              ('--limit', '--out')),
+    'run': (one_run, ['FILE', 'no-such-run'], ('--root',)),
     'masks': (mambaflow_masks, ['--count', '3', '--size', '8', '--processes', '1'],
               ('--count', '--size', '--density', '--seed', '--processes', '--data'))}
 WEIGHTS = ('sample', 'stepper_page', 'multiscale')
@@ -112,7 +111,7 @@ class Commands:
         what, file = self._file(rng, name, folder)
         _, usual, options = COMMANDS[name]
         argv, words = [str(file) if a == 'FILE' else a for a in usual], [file.name]
-        if name == 'batch': words += [str(folder), '/dev/zero']      # its base or its notebook
+        if name == 'run': words += [str(folder), '/dev/zero']      # its base or its notebook
         if options and rng.random() < .4: what += self._option(rng, argv, words, options)
         size = file.stat().st_size if file.is_file() and not file.is_symlink() else 0
         work = partial(called, name, argv, folder)
@@ -134,7 +133,7 @@ class Commands:
     def _file(self, rng, name, folder):
         "A file for a command: whole, damaged, harmful, or none."
         if name in WEIGHTS: file, data = self._weights(rng, folder)
-        elif name == 'batch': file, data = folder/'plan.yaml', rng.choice(self.plans)
+        elif name == 'run': file, data = folder/'plan.yaml', rng.choice(self.plans)
         else: file, data = folder/'run.json', rng.choice(self.records)
         way = 'whole'
         if rng.random() < .3: way, data = damaged(rng, data)

@@ -18,7 +18,7 @@ from mambaflow.app.sample import config_from_json
 from mambaflow.config import from_dict
 from mambaflow.data.images import load_images
 from mambaflow.data.photos import load_photos
-from mambaflow.studies.batches import plan_names, read_plan
+from mambaflow.studies.plans import plan_names, read_plan
 from mambaflow.studies.records import check_folder, read_record, read_records
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -29,7 +29,7 @@ try:
     from numba.core.caching import FunctionCache
     from numba.extending import intrinsic
     _missing = ''
-except Exception as e:                 # a numba that does not fit numpy raises more than ImportError
+except Exception as e:               # a numba that does not fit numpy raises more than ImportError
     _missing = f'numba does not import ({type(e).__name__}: {e})'
     def njit(**options): return lambda f: f
     def intrinsic(f=None, **options): return f if f else lambda f: f
@@ -39,7 +39,7 @@ def unsupported_reason() -> str: # '' when it can
     return _missing
 
 # %% ../../../nbs/ssm/cpu/01_intrinsics.ipynb #e6592c32
-FAST = {'contract', 'reassoc', 'nsz'} # sums in any order, but infinities and NaNs keep their meaning
+FAST = {'contract', 'reassoc', 'nsz'} # sums in any order; infinities and NaNs keep their meaning
 
 def source_version(file:str|None, # a file with parts of a kernel; None in a notebook
                    start:int=0    # version of the files that it builds on
@@ -61,7 +61,7 @@ def _own_name(f:Callable) -> str:
 
 def _compile_cached(build:Callable, # options -> callback
                     f:Callable):    # the kernel, with a name of its own
-    "From disk, else compiled and kept there; where files are damaged or the disk is full, compiled."
+    "From disk, else compiled and kept there; with damaged files or a full disk, compiled."
     try: return build(cache=True)
     except Exception as e:                      # a damaged file raises whatever pickle meets in it
         if 'cannot cache' in str(e): return build()                   # nowhere to write
@@ -391,7 +391,7 @@ def _n_threads(job:np.ndarray, work:int) -> int:
 def launch(kernel,          # compiled
            job:np.ndarray,  # int64; job[0] counts units from 0, job[1] is their number
            work:int,        # numbers of the state it computes
-           openmp:bool=True # on PyTorch's threads where that is possible, else on a pool of Python's
+           openmp:bool=True # on PyTorch's threads where possible, else on a pool of Python's
           ) -> None:
     "Run a kernel to its end."
     address, threads = job.ctypes.data, _n_threads(job, work)

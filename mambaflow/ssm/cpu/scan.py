@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from .intrinsics import (FAST, HEAD, K, LN2, ONE, SOURCE, WK, ZERO, alloca_f32,
-                                          compile_job, exp2, f32_at, fetch_add, i64_at, launch, njit,
+                                          compile_job, exp2, f32_at, fetch_add, i64_at, launch,
+                                          njit,
                                           phi, read, sigmoid, softplus, source_version,
                                           unsupported_reason, write)
 
@@ -241,7 +242,7 @@ def _forward_kernel(zoh:bool, weighted:bool) -> Callable:
 # %% ../../../nbs/ssm/cpu/02_scan.ipynb #57964489
 @_inline
 def _gradients_at(j, m, split, b, g, t):
-    "The gradient of B or C, whose entry is at j[m]: pointer, its begin for a part and token, stride."
+    "The gradient of B or C (entry at j[m]): pointer, its begin for a part and token, stride."
     part = split * j[m + 1] + b * j[m + 2]
     begin = part + g * j[m + 3] + t * j[m + 4]
     return f32_at(j[m]), begin, j[m + 4]
@@ -499,7 +500,7 @@ def _scan(u:Tensor,              # (B, D, L)
           reverse:bool,
           keep:bool              # what the backward pass needs
          ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    "Output, last state; if `keep`, states at the chunks' starts and output before the gate. float32."
+    "Output, last state; if `keep`, states at chunks' starts and output before the gate. float32."
     y, last, starts, before = _scan_fake(u, delta, A, B, C, w, D, z, bias, softplus, zoh, reverse,
                                          keep)
     b, d, l = u.shape
@@ -648,7 +649,7 @@ def selective_scan_numba(u:Tensor,                       # (B, D, L) input
                         ) -> tuple[Tensor, Tensor]: # (B, D, L) in the dtype of u; (B, D, N) float32
     """`mambaflow.ssm.scan.selective_scan` on the CPU in float32, both results differentiable.
 
-    The arguments are taken as checked. Raises RuntimeError where there is an `unsupported_reason()`."""
+    The arguments are taken as checked. Raises RuntimeError for an `unsupported_reason()`."""
     if reason := unsupported_reason(): raise RuntimeError(f'selective_scan_numba: {reason}')
     given = (u, delta, A, B, C, D, z, delta_bias)
     args = [x if x is None else x.float() for x in given]

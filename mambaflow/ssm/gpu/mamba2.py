@@ -88,8 +88,8 @@ def _gradients(ctx, dout, *_):
 _inner.register_autograd(_gradients, setup_context=_setup)
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #91cbf752
-def mamba2_inner_triton(h:Tensor,          # (B, L, at least 2 E + 2 G N + H): z, the stream, the steps, padding
-                        weight:Tensor,     # (E + 2 G N, 1, taps) of the convolution, at most four taps
+def mamba2_inner_triton(h:Tensor,          # (B, L, >= 2 E + 2 G N + H): z, stream, steps, padding
+                        weight:Tensor,     # (E + 2 G N, 1, taps <= 4) of the convolution
                         bias:Tensor,       # (E + 2 G N,)
                         A:Tensor,          # (H,), negative
                         D:Tensor,          # (H,)

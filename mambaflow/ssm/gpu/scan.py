@@ -705,7 +705,7 @@ def _prepare(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=
                    delta_softplus, discretization == 'zoh', reverse)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #e5234dfa
-def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat16 or float32, any strides
+def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat16 or float32
                           delta:Tensor,              # (B, D, L)
                           A:Tensor,                  # (D, N)
                           B:Tensor,                  # (B, N, L) or (B, G, N, L)

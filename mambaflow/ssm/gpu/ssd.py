@@ -72,7 +72,8 @@ def _sweep_kernel(
     # meta-parameters
     SOFTPLUS: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_D: tl.constexpr,
     REVERSE: tl.constexpr, ADJOINT: tl.constexpr,
-    OUTPUT: tl.constexpr, SAVE: tl.constexpr, START: tl.constexpr, PRECISION: tl.constexpr, FAR: tl.constexpr,
+    OUTPUT: tl.constexpr, SAVE: tl.constexpr, START: tl.constexpr, PRECISION: tl.constexpr,
+    FAR: tl.constexpr,
     N: tl.constexpr, P: tl.constexpr, BN: tl.constexpr, BP: tl.constexpr, Q: tl.constexpr,
 ):
     "One head of one batch row, one segment of its chunks after another."
