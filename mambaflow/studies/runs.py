@@ -26,7 +26,7 @@ def run_command(plan:Plan,     # of `read_plan`
     notebooks = [path(job.notebook.resolve()), path(repo_path(folder)/job.notebook.name)]
     options = ['-y', yaml.safe_dump({**plan.filled(name, root), 'out': str(folder)})]
     python = [sys.executable, '-W', 'ignore', '-m']
-    if job.gpus == 1:
+    if job.gpus <= 1:
         quiet = ['--no-progress-bar', '--log-level', 'ERROR', '--stderr-file', '/dev/stderr']
         return [*python, 'papermill', *quiet, *notebooks, *options]
     launch = ['torch.distributed.run', '--standalone', '--nproc-per-node', str(job.gpus)]
