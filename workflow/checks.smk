@@ -1,4 +1,5 @@
 # Asked before the first job is sent, not in a dry run: does SLURM have what the runs ask for?
+# The Snakefile's `onstart` calls it: of several, Snakemake keeps the last one alone.
 import shutil
 import subprocess
 
@@ -21,9 +22,10 @@ def said_by(*command):
 
 def check_slurm(jobs):
     "Raise WorkflowError, naming a run, for what no node of the cluster has."
+    jobs = [job for job in jobs if not job.is_local]
     if not shutil.which('sbatch'):
-        raise WorkflowError('the profile slurm needs a cluster: there is no sbatch on this machine. '
-                            'Go to its login node, or take --profile workflow/profiles/local')
+        raise WorkflowError('the profile slurm needs a cluster, and there is no sbatch here. Go to '
+                            'its login node, or take --profile workflow/profiles/local')
     for options, job in {sbatch_options(job): job for job in jobs}.items():
         status, said = said_by('sbatch', '--test-only', *options, '--wrap=true')
         if not status: continue
@@ -32,8 +34,3 @@ def check_slurm(jobs):
         raise WorkflowError(f'SLURM cannot run {name} with {" ".join(options)}: {said}\n'
                             f'The partitions have:\n{there}\nAsk for less in the plan, or set '
                             'slurm_partition in workflow/profiles/slurm/config.yaml')
-
-
-onstart:
-    if workflow.executor_plugin.name == 'slurm':
-        check_slurm(job for job in workflow.dag.needrun_jobs() if not job.is_local)

@@ -213,8 +213,8 @@ def _names(value, run:str) -> tuple[str, ...]:
 
 def _count(value, run:str) -> int:
     "How many GPUs a run asks for."
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1024: return value
-    raise ValueError(f'{run}: gpus must be a whole number from 1 on, got {value!r}')
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1024: return value
+    raise ValueError(f'{run}: gpus must be a whole number, 0 for a study that reads, got {value!r}')
 
 # %% ../../nbs/studies/07_plans.ipynb #58eaf7f6
 _KEYS = ('out', 'notebook', 'base', 'common', 'runs', 'studies')

@@ -6,11 +6,11 @@
 __all__ = ['run_command', 'visible_gpus', 'check_gpus', 'hold_gpus', 'Log', 'do_run', 'main']
 
 # %% ../../nbs/studies/08_runs.ipynb #b4f256d7
-import argparse, math, os, re, subprocess, sys, tempfile, threading, time
+import argparse, math, os, re, signal, subprocess, sys, tempfile, threading, time
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-import yaml
+import psutil, yaml
 from ..config import FolderInUse, hold_folder, repo_path
 from .children import run_subprocess
 from .plans import Plan, job_state, made_mark, read_plan
@@ -26,7 +26,7 @@ def run_command(plan:Plan,     # of `read_plan`
     notebooks = [path(job.notebook.resolve()), path(repo_path(folder)/job.notebook.name)]
     options = ['-y', yaml.safe_dump({**plan.filled(name, root), 'out': str(folder)})]
     python = [sys.executable, '-W', 'ignore', '-m']
-    if job.gpus == 1:
+    if job.gpus <= 1:
         quiet = ['--no-progress-bar', '--log-level', 'ERROR', '--stderr-file', '/dev/stderr']
         return [*python, 'papermill', *quiet, *notebooks, *options]
     launch = ['torch.distributed.run', '--standalone', '--nproc-per-node', str(job.gpus)]
@@ -125,6 +125,7 @@ def _start(plan:Plan, name:str, root:str|Path, say) -> str: # '' when all is wel
     "Run a notebook to its end. Returns why it failed."
     folder = repo_path(plan.folder(name, root))
     folder.mkdir(parents=True, exist_ok=True)
+    _wait_for(folder, name, say).release()     # of a run that is being ended
     with hold_gpus(name, plan.jobs[name].gpus, say) as gpus:
         log = Log(folder/'run.log', name)
         say(f'{name}: begins, what it says is in {folder/"run.log"}')
@@ -137,15 +138,26 @@ def _start(plan:Plan, name:str, root:str|Path, say) -> str: # '' when all is wel
     if state.kind != 'finished': return f'wrote no record of its parameters: {state.why}'
     return ''
 
+def _wait_for(folder:Path, name:str, say):
+    "Hold a folder as soon as no other process does."
+    waits = False
+    while True:
+        try: return hold_folder(folder)
+        except FolderInUse as e:
+            if not waits: say(f'{name}: waits: {e}')
+            waits = True
+        time.sleep(.5)
+
 def do_run(plan:Plan,      # of `read_plan`
            name:str,       # of a job
            root:str|Path,  # folder of all results, relative to the repository
            say=print       # called with a line of text
           ) -> bool:       # whether its record is there now
-    """Do one job of a plan, unless it is done. Raises FolderInUse while another process does it,
-    and ValueError where its folder holds a record of something else."""
+    """Do one job of a plan, unless it is done; waits while another process does it.
+
+    Raises ValueError where its folder holds a record of something else."""
     folder = repo_path(plan.folder(name, root))
-    with hold_folder(folder.parent/'.running'/name):
+    with _wait_for(folder.parent/'.running'/name, name, say):
         state = job_state(plan, name, root)
         if state.kind == 'finished':
             repo_path(made_mark(plan, name, root)).touch()
@@ -162,6 +174,17 @@ def do_run(plan:Plan,      # of `read_plan`
         say(f'{name}: {problem or f"finished in {time.monotonic() - begin:.0f} s"}')
         return not problem
 
+def _end_with(number:int):
+    "End this process when another one is gone: a workflow that is killed leaves no run behind."
+    def is_there(process): return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    def watch():
+        try:
+            process = psutil.Process(number)
+            while is_there(process): time.sleep(.5)
+        except psutil.NoSuchProcess: pass
+        os.kill(os.getpid(), signal.SIGTERM)       # what it has started ends with it
+    threading.Thread(target=watch, daemon=True).start()
+
 def main(argv:Sequence[str]|None=None): # arguments, those of the process when None
     "The command of this page."
     p = argparse.ArgumentParser(prog='python -m mambaflow.studies.runs',
@@ -171,6 +194,7 @@ def main(argv:Sequence[str]|None=None): # arguments, those of the process when N
     p.add_argument('--root', default='runs', help='folder of all results (default: runs)')
     args = p.parse_args(argv)
     def say(line): print(line, file=sys.stderr, flush=True)
+    if 'MAMBAFLOW_WORKFLOW' in os.environ: _end_with(int(os.environ['MAMBAFLOW_WORKFLOW']))
     try:
         plan = read_plan(args.plan)
         if args.name not in plan.jobs:

@@ -272,6 +272,15 @@ def _warn_of_nonfinite(path:Path, broken:list[str]): # names of weights
     warnings.warn(f'{path}: {broken[0]}{more} holds numbers that are not finite: the model that '
                   'is saved here computes nothing of use')
 
+def _in_order(content:bytes # of a safetensors file
+             ) -> bytes:    # the same, with the names in its header in alphabetical order
+    "The library's order of texts changes from call to call, and with it the file's SHA-256."
+    size = int.from_bytes(content[:8], 'little')
+    header = json.loads(content[8:8 + size])
+    text = json.dumps(header, sort_keys=True, separators=(',', ':'), ensure_ascii=False).encode()
+    text += b' ' * (-len(text) % 8)
+    return len(text).to_bytes(8, 'little') + text + content[8 + size:]
+
 def save_model(path:str|Path,                # ends in .safetensors
                model:nn.Module,              # parameters and buffers are saved, not wrappers
                config:Config,                # its `build()` makes such a model
@@ -297,6 +306,7 @@ def save_model(path:str|Path,                # ends in .safetensors
     _warn_of_nonfinite(path, nonfinite_weights(model))
     with atomic_path(path) as tmp:
         save_file(state, tmp, header)
+        tmp.write_bytes(_in_order(tmp.read_bytes()))
         follow_umask(tmp)
     return path
 

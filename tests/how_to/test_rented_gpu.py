@@ -1,8 +1,8 @@
 """Every shell line of nbs/how_to/rented_gpu.ipynb, in a fresh folder with a clean environment.
 
 Run with `make test-how-to`. It installs the package and PyTorch once more, which takes minutes.
-Where no GPU is, the runs are those of the tiny plan, in place of the protocol's. MAMBAFLOW_GIT names
-another repository to clone than this checkout, of which only commits are seen."""
+Where no GPU is, the runs are those of the tiny plan, in place of the protocol's. MAMBAFLOW_GIT
+names another repository to clone than this checkout, of which only commits are seen."""
 import json
 import os
 import re
@@ -17,11 +17,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT/'nbs'/'how_to'/'rented_gpu.ipynb'
 URL = 'https://github.com/mambaflow/mambaflow.git'
-LIMIT = 1500                            # seconds of all lines
+LIMIT = 3000                            # seconds of all lines
 GPU = shutil.which('nvidia-smi') is not None
 CANNOT = re.compile(r'apt-get' if os.getuid() or not shutil.which('apt-get') else r'(?!)')
 NO_GPU = re.compile(r'torch\.cuda\.get_device_name')
-TINY = {'protocol': 'tiny', 'PT-s0': 'a0'}          # on a CPU: names of the page -> of the tiny plan
+# on a CPU: names of the page -> of the tiny plan
+TINY = {'protocol': 'tiny', 'PT-s0': 'a0'}
 TINY_FILE = '--config plan=tests/workflow/tiny.yaml'
 
 
@@ -87,8 +88,10 @@ def ran(tmp_path_factory):
     try: output, _ = process.communicate(timeout=LIMIT)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
-        raise AssertionError(f'not done after {LIMIT} s:\n{process.communicate()[0][-4000:]}') from None
-    print(f'\n{time.monotonic() - begin:.0f} s; lines left out:', *(skipped or ['none']), sep='\n  ')
+        output, _ = process.communicate()
+        raise AssertionError(f'not done after {LIMIT} s:\n{output[-4000:]}') from None
+    seconds = time.monotonic() - begin
+    print(f'\n{seconds:.0f} s; lines left out:', *(skipped or ['none']), sep='\n  ')
     assert process.returncode == 0, output[-6000:]
     return there/'mambaflow', home/'mambaflow', output
 

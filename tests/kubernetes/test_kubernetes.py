@@ -13,7 +13,7 @@ from stand_in import GPU, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT/'workflow'/'profiles'/'kubernetes'
-RUN_LIMIT = 180                         # seconds of one workflow
+RUN_LIMIT = 900                         # seconds of one workflow
 # as the workflow's rule of a run: the run writes to the volume, Snakemake gets a copy of its record
 RULES = '''\
 root = config['root']
@@ -51,8 +51,8 @@ def run(place, server, *options, folder=None):
                '--kubernetes-persistent-volumes', f'mambaflow:{volume}',
                '--default-storage-prefix', volume/'done', '--seconds-between-status-checks', '1',
                '--config', f'root={volume}/runs', *options]
-    return subprocess.run(command, cwd=folder or place/'checkout', env=server.env, capture_output=True,
-                          text=True, timeout=RUN_LIMIT)
+    return subprocess.run(command, cwd=folder or place/'checkout', env=server.env, text=True,
+                          capture_output=True, timeout=RUN_LIMIT)
 
 
 @pytest.fixture
