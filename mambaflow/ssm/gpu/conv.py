@@ -50,13 +50,9 @@ def _taps(weight, e, E, inside, K: tl.constexpr):
     return w0, w1, w2, w3
 
 @triton.jit
-def _convolve(w0, w1, w2, w3, b, x0, x1, x2, x3, K: tl.constexpr):
-    "Bias and the products of the taps that exist: zero times NaN would be NaN."
-    y = b
-    if K >= 4: y += w0 * x0
-    if K >= 3: y += w1 * x1
-    if K >= 2: y += w2 * x2
-    return y + w3 * x3
+def _convolve(w0, w1, w2, w3, b, x0, x1, x2, x3):
+    "Bias and four products."
+    return b + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #80e8e80e
 @triton.jit
@@ -89,13 +85,13 @@ def _forward_kernel(
         x1 = _row(x, u + 1, stride_x_l, e, L, E, REVERSE, FAR)
         x2 = _row(x, u + 2, stride_x_l, e, L, E, REVERSE, FAR)
         x3 = _row(x, u + 3, stride_x_l, e, L, E, REVERSE, FAR)
-        y0 = _silu(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0, K))
+        y0 = _silu(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0))
         _store_own_row(y, y0, u, E, first, last, L, E, e, REVERSE, FAR)
-        y1 = _silu(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1, K))
+        y1 = _silu(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1))
         _store_own_row(y, y1, u + 1, E, first, last, L, E, e, REVERSE, FAR)
-        y2 = _silu(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2, K))
+        y2 = _silu(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2))
         _store_own_row(y, y2, u + 2, E, first, last, L, E, e, REVERSE, FAR)
-        y3 = _silu(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3, K))
+        y3 = _silu(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3))
         _store_own_row(y, y3, u + 3, E, first, last, L, E, e, REVERSE, FAR)
         xa, xb, xc = x1, x2, x3
 
@@ -110,13 +106,9 @@ def _store_sums(p, s0, s1, s2, s3, s4, E, inside):
     tl.store(p + 4 * E, s4, mask=inside)
 
 @triton.jit
-def _weigh(w0, w1, w2, w3, d0, d1, d2, d3, K: tl.constexpr):
-    "Gradient of the row of d0, from the gradients of it and of the rows that read it."
-    g = w3 * d0
-    if K >= 2: g += w2 * d1
-    if K >= 3: g += w1 * d2
-    if K >= 4: g += w0 * d3
-    return g
+def _weigh(w0, w1, w2, w3, d0, d1, d2, d3):
+    "Gradient of the row of d0, from the gradients of it and of the three rows that read it."
+    return w3 * d0 + w2 * d1 + w1 * d2 + w0 * d3
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #e1b9012e
 @triton.jit
@@ -162,17 +154,17 @@ def _backward_kernel(
         g1 = _row(dy, u + 1, stride_dy_l, e, L, E, REVERSE, FAR)
         g2 = _row(dy, u + 2, stride_dy_l, e, L, E, REVERSE, FAR)
         g3 = _row(dy, u + 3, stride_dy_l, e, L, E, REVERSE, FAR)
-        d0 = g0 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0, K))
-        d1 = g1 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1, K))
-        d2 = g2 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2, K))
-        d3 = g3 * _silu_slope(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3, K))
-        dxa = _weigh(w0, w1, w2, w3, da, db, dc, d0, K)
+        d0 = g0 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0))
+        d1 = g1 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1))
+        d2 = g2 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2))
+        d3 = g3 * _silu_slope(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3))
+        dxa = _weigh(w0, w1, w2, w3, da, db, dc, d0)
         _store_own_row(dx, dxa, u - 3, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
-        dxb = _weigh(w0, w1, w2, w3, db, dc, d0, d1, K)
+        dxb = _weigh(w0, w1, w2, w3, db, dc, d0, d1)
         _store_own_row(dx, dxb, u - 2, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
-        dxc = _weigh(w0, w1, w2, w3, dc, d0, d1, d2, K)
+        dxc = _weigh(w0, w1, w2, w3, dc, d0, d1, d2)
         _store_own_row(dx, dxc, u - 1, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
-        dx0 = _weigh(w0, w1, w2, w3, d0, d1, d2, d3, K)
+        dx0 = _weigh(w0, w1, w2, w3, d0, d1, d2, d3)
         _store_own_row(dx, dx0, u, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
         da, db, dc = d1, d2, d3
         d1 = tl.where(u + 1 < last, d1, 0.)                # the sums are over rows that it owns
