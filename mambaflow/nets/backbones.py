@@ -175,7 +175,7 @@ class Backbone(nn.Module):
 
     def condition(self, t:Tensor,        # (B,) in [0, 1]
                   label:Tensor|None,     # (B,) class numbers, or None
-                  dropped:Tensor|None    # (B,) bool, labels that are left out; None: none of them
+                  dropped:Tensor|None=None # (B,) bool, labels that are left out; None: none
                  ) -> Tensor:            # (B, cond_width)
         "Time embedding plus label embedding. Raises ValueError for labels that are no classes."
         c = self.time(t)
