@@ -357,8 +357,9 @@ class Trainer:
         # `split_batches`: one step of the schedule for a step of all processes
         loading = DataLoaderConfiguration(split_batches=True)
         project = ProjectConfiguration(logging_dir=str(out/'logs'))
-        return Accelerator(mixed_precision=PRECISIONS[config.precision], cpu=cpu, log_with=track,
-                           project_config=project, dataloader_config=loading)
+        return Accelerator(mixed_precision=PRECISIONS[config.precision], cpu=cpu,
+                           log_with=track or None, project_config=project,
+                           dataloader_config=loading)
 
     def _prepare(self, model:nn.Module): # on the device
         "Make optimiser, schedule, average and loss."
