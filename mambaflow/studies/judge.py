@@ -119,7 +119,8 @@ class Judge(nn.Module):
         expected, shape = (c.channels, c.image_size, c.image_size), tuple(x.shape[1:])
         if shape != expected:
             raise ValueError(f'this judge takes pictures of shape {expected} '
-                             f'(channels, height, width), got {shape}: resize them, or train a judge for them')
+                             f'(channels, height, width), got {shape}: resize them, or train '
+                             'a judge for them')
         return F.relu(self.embed(self.body(x)))
 
     def forward(self,

@@ -527,7 +527,8 @@ def open_run(folder:str|Path,         # the run's own folder, whose name is the 
     device = 'cuda' if torch.cuda.is_available() and not cpu else 'cpu'
     if device == 'cuda' and 'LOCAL_RANK' in os.environ:      # its own among those of a shared run
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-    run = Run(folder, experiment, config, data, notebook, device, device_shared(device), now(), lock)
+    shared = device_shared(device)
+    run = Run(folder, experiment, config, data, notebook, device, shared, now(), lock)
     weakref.finalize(run, lock.release)  # a run that failed is forgotten with its variable
     return run
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 import nbformat
-from .benchmarks import run_subprocess
+from .children import run_subprocess
 
 # %% ../../nbs/studies/10_worker.ipynb #ef97c6d1
 class EndOfWorker(Exception):
@@ -45,17 +45,17 @@ def _has_ended_early(notebook:Path) -> bool:
 def run_notebook(notebook:str|Path,      # papermill's input
                  output:str|Path,        # the executed notebook of the first process
                  options:Sequence[str]=() # of papermill
-                ) -> int:                # exit status; its messages go to this process's stderr
-    "Run a notebook as one of the processes of a run."
+                ) -> int:                # exit status
+    "Run a notebook as one of the processes of a run. The first one's messages are seen as they come."
     index = int(os.environ.get('RANK', 0))
     with tempfile.TemporaryDirectory(prefix='mambaflow-worker-') as folder:
         own = Path(folder)/f'process_{index}.ipynb'
         target, mine = (output, options) if index == 0 else (own, _without_files(options))
         command = [sys.executable, '-W', 'ignore', '-m', 'papermill', '--no-progress-bar',
                    '--log-level', 'ERROR', str(notebook), str(target), *mine]
-        code, text = run_subprocess(command, math.inf)
+        code, text = run_subprocess(command, math.inf, to=None if index else 2)
         if code and index and _has_ended_early(own): return 0
-    if code: print(f'process {index}: {text.strip()[-4000:]}', file=sys.stderr, flush=True)
+    if code and index: print(f'process {index}: {text.strip()[-4000:]}', file=sys.stderr, flush=True)
     return 1 if code else 0
 
 # %% ../../nbs/studies/10_worker.ipynb #b912e75b

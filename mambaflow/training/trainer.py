@@ -36,7 +36,7 @@ from tqdm import tqdm
 from ..config import (Config, at_least, atomic_path, between, choose, clear_temporaries,
                               hold_folder, more_than, one_of)
 from ..flow.path import flow_matching_loss
-from .checkpoints import follow_umask, save_model
+from .checkpoints import follow_umask, nonfinite_weights, save_model
 from .processes import (check_processes, copy_gradients, first_does,
                                           join_processes, largest_of_processes, mean_of_processes,
                                           same_weights, same_random_numbers, set_gradients)
@@ -234,12 +234,11 @@ def check_finite(model:nn.Module, # whose weights are to be saved
                  epoch:int,       # epochs done, for the message
                  out:Path):       # folder of the run
     "Raise NonFiniteLoss, naming the weights, unless all are finite. Waits for the GPU once."
-    weights = dict(model.named_parameters())
-    finite = torch.stack([w.isfinite().all() for w in weights.values()]).tolist()
-    broken = [name for name, is_finite in zip(weights, finite) if not is_finite]
+    broken = nonfinite_weights(model)
     if not broken: return
+    count = len(list(model.named_parameters()))
     raise NonFiniteLoss(f'{broken[0]} holds NaN or infinity after epoch {epoch} '
-                        f'({len(broken)} of {len(weights)} parameters do); {_advice(out)}')
+                        f'({len(broken)} of {count} parameters do); {_advice(out)}')
 
 # %% ../../nbs/training/04_trainer.ipynb #273786b8
 def compiled(f:Callable,  # a velocity model, or a function of tensors that returns one tensor
@@ -590,7 +589,8 @@ def _evaluate(trainer:Trainer,    # after an epoch
     state.scores.append(score)
     for value in _finite_scores([score]):
         if value <= best: continue
-        save_model(trainer.out/'best.safetensors', model, model.config, epoch=state.epoch, score=value)
+        save_model(trainer.out/'best.safetensors', model, model.config, epoch=state.epoch,
+                   score=value)
     if score is not None: trainer.note(score=score)
     if score is not None and not math.isfinite(score):
         warnings.warn(f'{trainer.out}: the score after epoch {state.epoch} is {score}, '

@@ -7,6 +7,7 @@
 Six trainings and a study are killed at random moments and started again. Their records must be
 those of an undisturbed workflow, apart from clocks; no run is done twice, no process is left."""
 import argparse
+import atexit
 import hashlib
 import json
 import os
@@ -51,10 +52,13 @@ def clone(folder):
 
 class Workflow:
     "Snakemake on a plan, in a clone; what it says goes to a file there."
+    marks = []                          # of all that were started
+
     def __init__(self, root, *options, plan=PLAN, work=None, target=()):
         self.root, self.work = root, work or root/'work'
         if not self.work.exists(): clone(self.work)
         self.mark = f'{root}:{time.monotonic_ns()}'
+        self.marks.append(self.mark)
         self.file = self.work/f'said-{time.monotonic_ns()}.log'
         command = [sys.executable, '-m', 'snakemake', *target, '--profile',
                    'workflow/profiles/local', '--cores', '2', *options,
@@ -148,12 +152,13 @@ def has_ended(folder):
 
 
 def finished(root):
-    "Finished jobs: name -> inode and time of the record, others when it was made again."
+    """Finished jobs: name -> inode and SHA-256 of the record, others when it was made again.
+    (Its time says nothing: Snakemake sets that of all outputs after each job, also of one that found
+    its record there.)"""
     found = {}
     for name, file in record_files(root).items():
         if not has_ended(file.parent): continue
-        state = file.stat()
-        found[name] = (state.st_ino, state.st_mtime_ns)
+        found[name] = (file.stat().st_ino, hashlib.sha256(file.read_bytes()).hexdigest())
     return found
 
 
@@ -422,6 +427,9 @@ def main(arguments):
     args = p.parse_args(arguments)
     unknown = [n for n in args.names if n not in TESTS]
     if unknown: p.error(f'unknown test {unknown[0]!r}: choose some of {", ".join(TESTS)}')
+    # a test that is ended ends what it has started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    atexit.register(lambda: [end_all(mark) for mark in Workflow.marks])
     begun, shared, failed = datetime.now(timezone.utc), device_shared('cpu'), 0
     with tempfile.TemporaryDirectory(prefix='workflow-') as folder:
         t = Test(Path(folder).resolve(), args.seed, args.kills, args.turns)
