@@ -23,7 +23,7 @@ WORKERS = 2
 LIBRARIES = ('torch', 'torch._dynamo', 'accelerate', 'matplotlib.pyplot', 'pandas',
              'scipy.ndimage', 'scipy.stats', 'sklearn.datasets', 'skimage.metrics', 'fastcore.test', 'nbdev.process', 'execnb.shell')
 FRESH = get_context('forkserver')
-SLOW = ('04_conformance', '04_trainer', '02_model', '04_ssd', 'cost', '02_scan')
+SLOW = ('04_conformance', '06_trainer', '02_model', '04_ssd', 'cost', '02_scan')
 
 class Result(NamedTuple):
     "What became of a notebook."
