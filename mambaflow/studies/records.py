@@ -353,7 +353,12 @@ def read_record(file:str|Path # a run.json
     return {**record, 'folder': str(file.parent)}
 
 # %% ../../nbs/studies/03_records.ipynb #4e702157
-def read_records(folder:str|Path,           # with everything below it but hidden folders
+def _counts(folder:Path # relative to where records are read
+           ) -> bool:
+    "Whether records are read there: not what is hidden, or was put aside (`plans.free_place`)."
+    return not any(part.startswith('.') or part == 'replaced' for part in folder.parts)
+
+def read_records(folder:str|Path,           # and all below it, but see `_counts`
                  experiment:str|None=None,  # keep only this experiment's records
                 ) -> list[dict]:            # sorted by path
     "All records below a folder. Raises FileNotFoundError when there are none."
@@ -362,8 +367,7 @@ def read_records(folder:str|Path,           # with everything below it but hidde
         raise FileNotFoundError(f'no folder {folder}: expected one with run.json files below it, '
                                 'as the experiment notebooks write them')
     places = [Path(place) for place, _, names in os.walk(folder) if 'run.json' in names]
-    files = [f for f in sorted(place/'run.json' for place in places)
-             if not any(part.startswith('.') for part in f.relative_to(folder).parts)]
+    files = [place/'run.json' for place in sorted(places) if _counts(place.relative_to(folder))]
     records = [r for r in map(read_record, files) if experiment in (None, r['experiment'])]
     if records: return records
     wanted = f'records of experiment {experiment!r}' if experiment else 'records'
