@@ -6,8 +6,12 @@ output=$2
 shift 2
 mkdir -p "$(dirname "$output")"
 log=${output%.ipynb}.log
-if ! python -W ignore -m papermill --no-progress-bar --log-level ERROR --stderr-file /dev/fd/3 \
-    "$notebook" "$output" "$@" 3>&2 >"$log" 2>&1; then
+# the bars go through a pipe: papermill would empty a file that stderr is
+failed=$({ {
+    python -W ignore -m papermill --no-progress-bar --log-level ERROR --stderr-file /dev/fd/3 \
+        "$notebook" "$output" "$@" 3>&1 >"$log" 2>&1 || echo failed >&4
+} | cat >&2; } 4>&1)
+if [ "$failed" ]; then
     cat "$log" >&2
     exit 1
 fi
