@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHORTEST', 'rotate', 'running_sum', 'trapezoid_scan', 'Mamba3']
 
-# %% ../../nbs/nets/06_mamba3.ipynb #0e4ff1fc
+# %% ../../nbs/nets/06_mamba3.ipynb #fefd1e67
 import math
 from functools import partial
 import torch
@@ -16,7 +16,7 @@ from .mamba import step_bias
 from ..ssm.scan import _check_tensor, _shape_text
 from ..ssm.ssd import ssd
 
-# %% ../../nbs/nets/06_mamba3.ipynb #6a728af5
+# %% ../../nbs/nets/06_mamba3.ipynb #d46fb482
 def rotate(w:Tensor,     # (..., N)
            angle:Tensor  # (..., S) radians, S at most N / 2
           ) -> Tensor:   # (..., N)
@@ -30,7 +30,7 @@ def rotate(w:Tensor,     # (..., N)
     pairs = torch.stack([real, imaginary], -1)
     return torch.cat([pairs.flatten(-2), rest], -1)
 
-# %% ../../nbs/nets/06_mamba3.ipynb #b8100378
+# %% ../../nbs/nets/06_mamba3.ipynb #c715607b
 def _by_steps(x:Tensor,    # (B, L, H, P)
               dt:Tensor,   # (B, L, H)
               rate:Tensor, # (B, L, H)
@@ -56,7 +56,7 @@ def _by_steps(x:Tensor,    # (B, L, H, P)
         ys[t] = (query * state).sum(-1)
     return torch.stack(ys, 1)
 
-# %% ../../nbs/nets/06_mamba3.ipynb #1a23b67c
+# %% ../../nbs/nets/06_mamba3.ipynb #47908d66
 def _previous(w:Tensor,    # (B, L, ...)
               reverse:bool # from the last token to the first
              ) -> Tensor:  # (B, L, ...)
@@ -65,7 +65,7 @@ def _previous(w:Tensor,    # (B, L, ...)
     shift = (-1, 1) if reverse else (1, -1)
     return F.pad(w, (*behind, *shift))
 
-# %% ../../nbs/nets/06_mamba3.ipynb #b276f455
+# %% ../../nbs/nets/06_mamba3.ipynb #a787afc7
 SHORTEST = 1e-7 # the least that a token decays, as a logarithm
 
 def _fold(dt:Tensor,   # (B, L, H)
@@ -81,7 +81,7 @@ def _fold(dt:Tensor,   # (B, L, H)
     factor = write * logarithm.exp() + 1e-24           # a square root has no slope at zero
     return step, (factor / step).sqrt()
 
-# %% ../../nbs/nets/06_mamba3.ipynb #686b3f57
+# %% ../../nbs/nets/06_mamba3.ipynb #50ed6377
 @torch.library.custom_op('mambaflow::running_sum', mutates_args=())
 def running_sum(w:Tensor,      # (B, L, ...)
                 reverse:bool,  # sum from the last token
@@ -90,7 +90,7 @@ def running_sum(w:Tensor,      # (B, L, ...)
     "Sum over the tokens so far, each included, in two levels."
     if reverse: return running_sum(w.flip(1), False, period).flip(1)
     L = w.shape[1]
-    run = math.isqrt(L - 1) + 1                                  # about the root of L
+    run = min(128, math.isqrt(L - 1) + 1)                        # about the root of L
     behind = (0, 0) * (w.dim() - 2)
     runs = F.pad(w, (*behind, 0, -L % run)).unflatten(1, (-1, run))
     inside = runs.cumsum(2)                                      # (B, runs, run, ...)
@@ -110,7 +110,7 @@ def _gradient(ctx, grad): return running_sum(grad, not ctx.reverse, 0.), None, N
 
 running_sum.register_autograd(_gradient, setup_context=_setup)
 
-# %% ../../nbs/nets/06_mamba3.ipynb #9f846d0d
+# %% ../../nbs/nets/06_mamba3.ipynb #cf9dc399
 def _by_ssd(x:Tensor,    # (B, L, H, P)
             dt:Tensor,   # (B, L, H)
             rate:Tensor, # (B, L, H)
@@ -134,7 +134,7 @@ def _by_ssd(x:Tensor,    # (B, L, H, P)
     alone = trap * dt * (B * C).sum(-1)
     return y + alone[..., None] * x
 
-# %% ../../nbs/nets/06_mamba3.ipynb #fe3096d4
+# %% ../../nbs/nets/06_mamba3.ipynb #5419ca1a
 def _check(x, dt, rate, trap, turn, B, C, D, z) -> None:
     "Raise ValueError that names the first argument that does not fit."
     check = partial(_check_tensor, 'trapezoid_scan', 'x', x)
@@ -153,7 +153,7 @@ def _check(x, dt, rate, trap, turn, B, C, D, z) -> None:
     if D is not None: check('D', D, tuple(heads))
     if z is not None: check('z', z, tuple(x.shape))
 
-# %% ../../nbs/nets/06_mamba3.ipynb #187d7c19
+# %% ../../nbs/nets/06_mamba3.ipynb #87ead7f7
 def trapezoid_scan(x:Tensor,           # (B, L, H, P) input
                    dt:Tensor,          # (B, L, H) time of each token, positive
                    rate:Tensor,        # (B, L, H) rates of decay, negative
@@ -179,7 +179,7 @@ def trapezoid_scan(x:Tensor,           # (B, L, H, P) input
         if z is not None: y = y * F.silu(z.to(exact))
         return y.to(x.dtype)
 
-# %% ../../nbs/nets/06_mamba3.ipynb #22760321
+# %% ../../nbs/nets/06_mamba3.ipynb #d7875e9a
 class Mamba3(nn.Module):
     """Mixer of Mamba-3 for one input and one output (Lahoti et al. 2026), parameters named as in
     `mamba_ssm.Mamba3`. Raises ValueError for heads, groups or pairs that do not fit."""
@@ -214,7 +214,7 @@ class Mamba3(nn.Module):
         self.d_state = N
         self.A_floor = A_floor
         self.backend = backend
-        self.parts = [E, E, G * N, G * N, H, H, H, S]
+        self.parts = [E, E, G * N, G * N, H, H, H, S]       # z, x, B, C, dt, A, trap, angle
         self.in_proj = nn.Linear(d_model, sum(self.parts), bias=False)
         self.dt_bias = nn.Parameter(step_bias(H, dt_min, dt_max))
         self.B_bias = nn.Parameter(torch.ones(H, 1, N))
@@ -245,7 +245,7 @@ class Mamba3(nn.Module):
         y = self.between(h, reverse)
         return self.out_proj(y)
 
-    def between(self, h:Tensor,         # (B, L, 2 E + 2 G N + 3 H + S): z, x, B, C, dt, A, trap, angle
+    def between(self, h:Tensor,         # (B, L, 2 E + 2 G N + 3 H + S), see `parts`
                 reverse:bool=False      # read from the last token to the first
                ) -> Tensor:             # (B, L, E)
         "What happens between the two projections."
