@@ -18,6 +18,7 @@ from .attention import Attention
 from .blocks import Block, zero_linear
 from .embeddings import TimeEmbedding, position_embedding
 from .mamba import Bidirectional, Mamba, Mamba2
+from .mamba3 import Mamba3
 
 # %% ../../nbs/nets/05_backbones.ipynb #fd8b9fa6
 def patchify(x:Tensor, # (B, C, H, W)
@@ -39,8 +40,8 @@ def unpatchify(tokens:Tensor, # (B, L, C*p*p)
 
 # %% ../../nbs/nets/05_backbones.ipynb #aca4bffe
 KINDS = {'PM': ('mamba',), 'HMA': ('mamba', 'attention'), 'PT': ('attention',)}
-MIXERS = {'mamba': Mamba, 'mamba2': Mamba2}
-HEADDIM, NGROUPS = 64, 2      # of Mamba-2: channels per head, groups of heads with their own B and C
+MIXERS = {'mamba': Mamba, 'mamba2': Mamba2, 'mamba3': Mamba3}
+HEADDIM, NGROUPS = 64, 2      # of Mamba-2 and 3: channels per head, groups of heads with own B and C
 
 # %% ../../nbs/nets/05_backbones.ipynb #2d6da239
 @dataclass(frozen=True)
@@ -79,10 +80,13 @@ class BackboneConfig(Config):
         if self.depth % pattern:
             raise ValueError(f'{self.kind} alternates {pattern} kinds of block: '
                              f'depth {self.depth} must be even')
-        if self.mixer == 'mamba2' and width > HEADDIM and width % HEADDIM:
-            raise ValueError(f"mixer 'mamba2' has {NGROUPS} groups of heads of {HEADDIM} channels: "
+        if self.mixer != 'mamba' and width > HEADDIM and width % HEADDIM:
+            raise ValueError(f'mixer {self.mixer!r} has {NGROUPS} groups of heads of {HEADDIM} channels: '
                              f'choose a multiple of {HEADDIM}, or at most {HEADDIM}, '
                              f'as the width, not {width}')
+        if self.mixer == 'mamba3' and (self.d_state % 2 or self.d_state < 4):
+            raise ValueError("mixer 'mamba3' turns pairs in half of its state: choose an even "
+                             f'd_state of at least 4, not {self.d_state}')
 
     @property
     def tokens(self) -> int:
@@ -96,10 +100,10 @@ class BackboneConfig(Config):
 # %% ../../nbs/nets/05_backbones.ipynb #6fa6e2d7
 def make_mixer(c:BackboneConfig     # sizes
               ) -> nn.Module:       # (B, L, width) -> (B, L, width)
-    "A Mamba or Mamba-2 that reads the tokens one way."
+    "A Mamba, Mamba-2 or Mamba-3 that reads the tokens one way."
     if c.mixer == 'mamba': return Mamba(c.width, c.d_state)
     headdim = min(HEADDIM, c.width)             # at most half of the 2 * width inner channels
-    return Mamba2(c.width, c.d_state, headdim=headdim, ngroups=NGROUPS)
+    return MIXERS[c.mixer](c.width, c.d_state, headdim=headdim, ngroups=NGROUPS)
 
 # %% ../../nbs/nets/05_backbones.ipynb #b553ccc8
 def make_block(kind:str,          # 'mamba' or 'attention'
