@@ -41,7 +41,7 @@ def unpatchify(tokens:Tensor, # (B, L, C*p*p)
 # %% ../../nbs/nets/05_backbones.ipynb #aca4bffe
 KINDS = {'PM': ('mamba',), 'HMA': ('mamba', 'attention'), 'PT': ('attention',)}
 MIXERS = {'mamba': Mamba, 'mamba2': Mamba2, 'mamba3': Mamba3}
-HEADDIM, NGROUPS = 64, 2      # of Mamba-2 and 3: channels per head, groups of heads with own B and C
+HEADDIM, NGROUPS = 64, 2      # of Mamba-2 and Mamba-3: channels per head, groups with own B and C
 
 # %% ../../nbs/nets/05_backbones.ipynb #2d6da239
 @dataclass(frozen=True)
