@@ -264,11 +264,14 @@ def measure_in_turns(program:str,          # from `turns_program`
     if together < 1: raise ValueError(f'together must be 1 or more processes, got {together}')
     kept, begin, took = Parts(file, program), time.monotonic(), [0.]
     missing = _untried_first(jobs, kept)
+    varied = {key for job in jobs for key in job if job[key] != jobs[0].get(key)}
     waves = [missing[i:i + together] for i in range(0, len(missing), together)]
     def one(k, gpu):
         started = time.monotonic()
         if started - begin + max(took) > total: return
-        say(f'{k + 1} of {len(waves)}: {len(waves[k])} processes, from {_job_words(waves[k][0])}')
+        first = {key: value for key, value in waves[k][0].items() if key in varied}
+        begins = f', from {_job_words(first)}' if first else ''
+        say(f'{k + 1} of {len(waves)}: {len(waves[k])} processes{begins}')
         results = measure_wave(program, waves[k], limit, gpu)
         if interruption.is_set(): return
         for job, result in zip(waves[k], results): kept.add(job, result)
