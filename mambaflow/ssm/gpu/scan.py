@@ -15,7 +15,8 @@ import triton.language as tl
 from torch import Tensor
 from .primitives import (_adjoint, _advance, _at, _block, _chunk, _even, _far,
                                           _per_channel, _sigmoid, _signal, _silu, _silu_slope,
-                                          _step, _sum_channels, _sum_components, _varying)
+                                          _step, _sum_channels, _sum_components, _varying,
+                                          run_kernel)
 from .scan_split import span_states
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #ca19606b
@@ -416,8 +417,8 @@ class _Inputs(NamedTuple):
     u:Tensor         # (B, D, L)
     delta:Tensor     # (B, D, L)
     A:Tensor         # (blocks, N, BD), see `_blocks`
-    B:Tensor         # (B, G, N, L)
-    C:Tensor         # (B, G, N, L)
+    B:Tensor         # (B, N, L) or (B, G, N, L)
+    C:Tensor         # (B, N, L) or (B, G, N, L)
     D:Tensor|None    # (D,) float32
     z:Tensor|None    # (B, D, L)
     bias:Tensor|None # (D,) float32
@@ -427,18 +428,28 @@ class _Inputs(NamedTuple):
 
     @property
     def groups(self) -> int: # of channels that share B and C
-        return math.lcm(self.B.shape[1], self.C.shape[1])
+        return math.lcm(_groups_of(self.B), _groups_of(self.C))
 
     def dimensions(self) -> tuple[int, ...]:
         "L, K, ratio_B, ratio_C, groups_B and groups_C of the kernels."
         _, d, l = self.u.shape
-        groups_B, groups_C = self.B.shape[1], self.C.shape[1]
+        groups_B, groups_C = _groups_of(self.B), _groups_of(self.C)
         ratios = self.groups // groups_B, self.groups // groups_C
         return l, d // self.groups, *ratios, groups_B, groups_C
 
     def switches(self) -> tuple[bool, ...]:
         "HAS_D, HAS_Z and HAS_BIAS of the kernels."
         return self.D is not None, self.z is not None, self.bias is not None
+
+    def layout(self) -> tuple:
+        "All that the numbers of the kernels follow from."
+        u, delta, A, B, C, D, z, bias, *how = self
+        return (u.device, u.shape, u.stride(), delta.stride(), A.shape, B.shape, B.stride(),
+                C.shape, C.stride(), D is None, z if z is None else z.stride(), bias is None, *how)
+
+def _groups_of(w:Tensor) -> int:
+    "Groups of channels in B or C."
+    return w.shape[1] if w.dim() == 4 else 1
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #82e7ca10
 def _up(n:int, to:int) -> int:
@@ -453,8 +464,9 @@ def _processors(device:torch.device) -> int:
 def _block_size(batch:int, channels:int, N:int, device:torch.device, launch:Launch=LAUNCH) -> int:
     """Channels of a program: 16 with few components, where the work done once per token weighs
     more, if that still gives every multiprocessor enough programs; 8 otherwise."""
+    if N > 32: return 8
     enough = 16 * launch.resident * _processors(device)
-    return 16 if N <= 32 and batch * channels >= enough else 8
+    return 16 if batch * channels >= enough else 8
 
 def _segments(l:int, launch:Launch=LAUNCH) -> tuple[int, int]:
     "Number of segments, and tokens in each: as equal as can be."
@@ -468,13 +480,19 @@ def _spans(pieces:int, l:int, device:torch.device, launch:Launch=LAUNCH) -> int:
     segments_of_span = triton.cdiv(n, max(1, min(n, free)))
     return triton.cdiv(n, segments_of_span)  # every span has at least one segment
 
+def _rows_of_part(x:_Inputs, launch:Launch) -> int:
+    "Rows of the batch that the backward pass takes at once: each program has three items or more."
+    b, blocks = len(x.u), len(x.A)
+    slots = launch.resident * _processors(x.u.device)
+    return triton.cdiv(b, max(1, b * blocks // (3 * slots)))
+
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #e3a2df77
 def _signal_like(u:Tensor, dtype:torch.dtype) -> Tensor:
     "A new signal in the memory order of `u`."
     b, d, l = u.shape
     channels_inside = u.stride(1) < u.stride(2)
-    if channels_inside: return u.new_empty(b, l, d, dtype=dtype).transpose(1, 2)
-    return u.new_empty(b, d, l, dtype=dtype)
+    strides = (d * l, 1, d) if channels_inside else (d * l, l, 1)
+    return u.new_empty_strided(u.shape, strides, dtype=dtype)
 
 def _divisor(*signals:Tensor|None) -> int:
     "The largest of 1, 2, 4, 8 that divides the rows of all signals if tokens lie side by side."
@@ -483,15 +501,14 @@ def _divisor(*signals:Tensor|None) -> int:
     return math.gcd(8, *(x.shape[2] for x in present), *(x.stride(1) for x in present))
 
 def _tiles(w:Tensor) -> Tensor:
-    "B or C (B, G, N, L) in float32 as (B, G, L / 8, N, 8), N and L filled up with zeros."
-    b, G, n, l = w.shape
-    N, chunks = _up(n, 8), triton.cdiv(l, 8)
-    x = w.new_empty(b, G, chunks, N, 8, dtype=torch.float32)
-    _tiles_kernel[triton.cdiv(chunks, 4) * b * G,](
-        w, x,
-        *w.stride(),
-        G, n, l, N, chunks,
-        BN=triton.next_power_of_2(N), FAR=_far(w, x, axis=2))
+    "B or C (B, [G,] N, L) in float32 as (B, G, L / 8, N, 8), N and L filled up with zeros."
+    b, n, l = len(w), *w.shape[-2:]
+    G, N, chunks = _groups_of(w), _up(n, 8), triton.cdiv(l, 8)
+    x = w.new_empty((b, G, chunks, N, 8), dtype=torch.float32)
+    far = _far(w, axis=w.dim() - 2) or (chunks + 1) * N * 8 >= 2**31
+    strides = w.stride() if w.dim() == 4 else (w.stride(0), 0, *w.stride()[1:])
+    numbers = (*strides, G, n, l, N, chunks, triton.next_power_of_2(N), far)
+    run_kernel(_tiles_kernel, triton.cdiv(chunks, 4) * b * G, (w, x), numbers)
     return x
 
 def _far_states(x:_Inputs) -> bool:
@@ -504,39 +521,64 @@ def _strides(x:Tensor|None) -> tuple[int, ...]:
     return x.stride() if x is not None else (0, 0, 0)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #993cfffe
+def _remember(plans:dict, # layout -> plan
+              layout:tuple,
+              plan:tuple,
+              most:int=1000 # plans
+             ) -> tuple:  # plan
+    "Keep a plan. Past the limit all are forgotten, which costs no more than making them again."
+    if len(plans) >= most: plans.clear()
+    plans[layout] = plan
+    return plan
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #7a5f6f0e
 def _empty_outputs(x:_Inputs, launch:Launch) -> tuple[Tensor, Tensor, Tensor]:
     "Empty results of the forward pass."
     b, _, l = x.u.shape
     n, _ = _segments(l, launch)
-    last, starts = x.A.new_empty(b, *x.A.shape), x.A.new_empty(b, n - 1, *x.A.shape)
+    last, starts = x.A.new_empty((b, *x.A.shape)), x.A.new_empty((b, n - 1, *x.A.shape))
     return _signal_like(x.u, x.u.dtype), last, starts
 
-def _run_forward(x:_Inputs, launch:Launch=LAUNCH) -> tuple[Tensor, Tensor, Tensor]:
-    "Launch the forward pass."
+class _ForwardPlan(NamedTuple):
+    "How the forward pass is launched."
+    spans:int      # of each sequence
+    seg:int        # chunks of a segment
+    programs:int
+    numbers:tuple  # of the kernel, after its pointers
+
+_FORWARD:dict[tuple, _ForwardPlan] = {}
+
+def _plan_forward(x:_Inputs, y:Tensor, launch:Launch) -> _ForwardPlan:
+    "The launch that fits these inputs."
     b, _, l = x.u.shape
     blocks, N, BD = x.A.shape
     spans = _spans(b * blocks, l, x.u.device, launch)
     seg = _segments(l, launch)[1] // 8
+    far = _far(x.u, x.delta, x.z, y) or _far_states(x)
+    strides = (*x.u.stride(), *x.delta.stride(), *_strides(x.z), *y.stride())
+    sizes = (*x.dimensions(), blocks, spans, _up(l, 8), seg, N, 1, N)
+    switches = (*x.switches(), x.softplus, x.zoh, x.reverse)
+    T_BD_BN_STAGES = launch.tokens, BD, 64 // BD, launch.stages
+    BEGUN_EVEN_FAR = spans > 1, _divisor(x.u, x.delta, x.z, y), far
+    numbers = (*strides, *sizes, *switches, *T_BD_BN_STAGES, *BEGUN_EVEN_FAR)
+    return _ForwardPlan(spans, seg, b * spans * blocks, numbers)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e55f29c7
+def _run_forward(x:_Inputs, launch:Launch=LAUNCH) -> tuple[Tensor, Tensor, Tensor]:
+    "Launch the forward pass."
     y, last, starts = _empty_outputs(x, launch)
+    key = (launch, *x.layout())
+    plan = _FORWARD.get(key)
+    if plan is None: plan = _remember(_FORWARD, key, _plan_forward(x, y, launch))
     B, C = _tiles(x.B), _tiles(x.C)
     ends = last
-    if spans > 1:
-        ends = span_states(x.u, None, x.delta, x.A, B, x.bias, None, x.groups, spans, seg,
+    if plan.spans > 1:
+        ends = span_states(x.u, None, x.delta, x.A, B, x.bias, None, x.groups, plan.spans, plan.seg,
                            x.softplus, x.zoh, x.reverse, adjoint=False)
-    _forward_kernel[b * spans * blocks,](
-        x.u, x.delta, x.A, B, C, x.D, x.z, x.bias,
-        y, ends, starts,
-        *x.u.stride(),
-        *x.delta.stride(),
-        *_strides(x.z),
-        *y.stride(),
-        *x.dimensions(), blocks, spans, B.shape[2] * 8, seg, N, 1, N,
-        *x.switches(), x.softplus, x.zoh, x.reverse,
-        T=launch.tokens, BD=BD, BN=64 // BD, STAGES=launch.stages,
-        BEGUN=spans > 1, EVEN=_divisor(x.u, x.delta, x.z, y),
-        FAR=_far(x.u, x.delta, x.z, y) or _far_states(x),
-        num_warps=launch.num_warps, maxnreg=launch.forward_registers)
-    return y, last if spans == 1 else ends[:, -1].contiguous(), starts
+    run_kernel(_forward_kernel, plan.programs,
+           (x.u, x.delta, x.A, B, C, x.D, x.z, x.bias, y, ends, starts), plan.numbers,
+           num_warps=launch.num_warps, maxnreg=launch.forward_registers)
+    return y, last if plan.spans == 1 else ends[:, -1].contiguous(), starts
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #384cf08d
 @torch.library.custom_op('mambaflow::selective_scan', mutates_args=())
@@ -554,157 +596,299 @@ def _forward_outputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     return _empty_outputs(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse), LAUNCH)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #01548b50
-def _empty_gradients(x:_Inputs) -> tuple[Tensor, ...]:
-    "Empty gradients of u, delta, A, B, C, D, z, bias; no elements where there is no argument."
-    u, z = x.u, x.z
-    def channels(v): return u.new_empty(u.shape[1] if v is not None else 0, dtype=torch.float32)
-    def components_inside(w):
-        b, G, n, l = w.shape
-        return w.new_empty(b, G, l, n).transpose(2, 3)
-    dz = u.new_empty(0) if z is None else _signal_like(u, z.dtype)
-    return (_signal_like(u, u.dtype), _signal_like(u, x.delta.dtype), torch.empty_like(x.A),
-            components_inside(x.B), components_inside(x.C), channels(x.D), dz, channels(x.bias))
+class _Gradients(NamedTuple):
+    "Memory that the backward pass fills."
+    u:Tensor       # (B, D, L)
+    delta:Tensor   # (B, D, L)
+    z:Tensor       # (B, D, L), no elements without z
+    weights:Tensor # (B * G of B and then of C, L, N), L and N filled up in float32
+    sums:Tensor    # of A (blocks * N * BD), D (D,) and the bias (D,) where they exist, from zero
 
-def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
-    "Some rows of a batch; nothing of a tensor that is missing."
-    return x if x is None or not len(x) else x[first:first + n]
-
-def _copy_untiled(w:Tensor, tiles:Tensor) -> None:
-    "Fill w (B, G, N, L) from (B * G, L filled up, N filled up)."
-    b, G, n, l = w.shape
-    w.copy_(tiles.unflatten(0, (b, G))[:, :, :l, :n].transpose(2, 3))
+def _empty_gradients(x:_Inputs, launch:Launch=LAUNCH) -> _Gradients:
+    "Empty gradients, and sums from zero."
+    b, d, l = x.u.shape
+    n = x.B.shape[-2]
+    dz = x.u.new_empty(0) if x.z is None else _signal_like(x.u, x.z.dtype)
+    dtype = torch.promote_types(x.B.dtype, x.C.dtype)
+    rows = b * (_groups_of(x.B) + _groups_of(x.C))
+    stays = dtype == torch.float32 and _rows_of_part(x, launch) >= b
+    if stays:
+        weights = x.A.new_zeros((rows, _up(l, 8), x.A.shape[1]))
+    else: weights = x.B.new_empty((rows, l, n), dtype=dtype)
+    per_channel = (x.D is not None) + (x.bias is not None)
+    sums = x.A.new_zeros(math.prod(x.A.shape) + d * per_channel)
+    return _Gradients(_signal_like(x.u, x.u.dtype), _signal_like(x.u, x.delta.dtype), dz, weights,
+                      sums)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #0299139c
-def _run_backward(dy:Tensor,         # (B, D, L)
-                  dlast:Tensor|None, # (B, blocks, N, BD)
-                  starts:Tensor,     # of the forward pass
-                  x:_Inputs,
-                  launch:Launch=LAUNCH
-                 ) -> tuple[Tensor, ...]:
-    "Launch the backward pass; gradients as in `_empty_gradients`."
-    b, _, l = x.u.shape
-    blocks, N, BD = x.A.shape
-    seg = _segments(l, launch)[1] // 8
-    spans = _spans(b * blocks, l, x.u.device, launch)
-    grads = _empty_gradients(x)
-    du, ddelta, dA, dB, dC, dD, dz, dbias = grads
-    for w in (dA, dD, dbias): w.zero_()
-    slots = launch.resident * _processors(x.u.device)
-    # rows of a part: each program has three items or more
-    rows = triton.cdiv(b, max(1, b * blocks // (3 * slots)))
-    items = rows * spans * blocks
-    # the fewest programs that take no more turns: each has scratch memory
-    programs = triton.cdiv(items, triton.cdiv(items, slots))
-    hs, scratch = x.A.new_empty(programs, seg, N, BD), x.A.new_empty(programs, 3, N, BD)
-    if dlast is not None: dlast = dlast.contiguous()
-    for r in range(0, b, rows):
-        _run_part(r, min(rows, b - r), dy, dlast, starts, x, grads, hs, scratch, seg, spans, launch)
-    return grads
+def _sums(grads:_Gradients, x:_Inputs) -> tuple[Tensor, Tensor|None, Tensor|None]:
+    "Gradients of A, D and the bias."
+    d, states = x.u.shape[1], math.prod(x.A.shape)
+    dA = grads.sums.as_strided(x.A.shape, x.A.stride(), 0)
+    dD, dbias = None, None
+    if x.D is not None: dD = grads.sums.as_strided((d,), (1,), states)
+    if x.bias is not None: dbias = grads.sums.as_strided((d,), (1,), len(grads.sums) - d)
+    return dA, dD, dbias
+
+def _part_of_weights(w:Tensor,      # B or C
+                     first:int,     # row of it
+                     weights:Tensor # of `_Gradients`
+                    ) -> Tensor:    # shaped like w, components innermost in memory
+    "The gradient of B or C."
+    G, (n, l) = _groups_of(w), w.shape[-2:]
+    row, token, _ = weights.stride()
+    sizes, strides = (len(w), n, l), (G * row, 1, token)
+    if w.dim() == 4: sizes, strides = (len(w), G, n, l), (G * row, row, 1, token)
+    return weights.as_strided(sizes, strides, first * row).to(w.dtype)
+
+def _views(grads:_Gradients, sums:tuple, x:_Inputs) -> tuple[Tensor|None, ...]:
+    "Gradients of u, delta, A, B, C, D, z and bias; None where there is no argument."
+    dA, dD, dbias = sums
+    dB = _part_of_weights(x.B, 0, grads.weights)
+    dC = _part_of_weights(x.C, len(x.B) * _groups_of(x.B), grads.weights)
+    dz = None if x.z is None else grads.z
+    return grads.u, grads.delta, dA, dB, dC, dD, dz, dbias
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #e60e784e
+class _BackwardPlan(NamedTuple):
+    "How the backward pass is launched."
+    spans:int         # of each sequence
+    seg:int           # chunks of a segment
+    rows:int          # of the batch, in a part
+    scratch:int       # programs that have scratch memory
+    before:tuple      # numbers of the kernel, after its pointers: those before the part's size
+    after:tuple       # and those after it
+
+_BACKWARD:dict[tuple, _BackwardPlan] = {}
+
+def _plan_backward(dy:Tensor, given:bool, x:_Inputs, grads:_Gradients, launch:Launch
+                  ) -> _BackwardPlan:
+    "The launch that fits these inputs; `given` is whether the last state has a gradient."
+    b, _, l = x.u.shape
+    blocks, N, BD = x.A.shape
+    spans = _spans(b * blocks, l, x.u.device, launch)
+    seg = _segments(l, launch)[1] // 8
+    rows = _rows_of_part(x, launch)
+    items = rows * spans * blocks
+    slots = launch.resident * _processors(x.u.device)
+    # the fewest programs that take no more turns: each has scratch memory
+    programs = triton.cdiv(items, triton.cdiv(items, slots))
+    du, ddelta, dz, _, _ = grads
+    far = _far(dy, x.u, x.delta, x.z, du) or _far_states(x)
+    strides = (*dy.stride(), *x.u.stride(), *x.delta.stride(), *_strides(x.z), *du.stride())
+    even = _divisor(dy, x.u, x.delta, x.z, du, ddelta, dz if x.z is not None else None)
+    switches = (*x.switches(), given or spans > 1, x.softplus, x.zoh, x.reverse)
+    T_BD_BN_STAGES = launch.tokens, BD, 64 // BD, launch.stages
+    after = (_up(l, 8), seg, 1, N, *switches, *T_BD_BN_STAGES, even, far)
+    return _BackwardPlan(spans, seg, rows, programs, (*strides, *x.dimensions()), after)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #b639c268
+def _fill_gradients(dy:Tensor,         # (B, D, L)
+                    dlast:Tensor|None, # (B, blocks, N, BD)
+                    starts:Tensor,     # of the forward pass
+                    x:_Inputs,
+                    grads:_Gradients,  # written
+                    launch:Launch=LAUNCH
+                   ) -> tuple:         # `_sums`
+    "Launch the backward pass."
+    given = dlast is not None
+    key = (launch, given, dy.stride(), *x.layout())
+    plan = _BACKWARD.get(key)
+    if plan is None: plan = _remember(_BACKWARD, key, _plan_backward(dy, given, x, grads, launch))
+    b, (_, N, BD) = len(dy), x.A.shape
+    memory = (x.A.new_empty((plan.scratch, plan.seg, N, BD)),
+              x.A.new_empty((plan.scratch, 3, N, BD)))
+    if given: dlast = dlast.contiguous()
+    sums = _sums(grads, x)
+    for first in range(0, b, plan.rows):
+        n = min(plan.rows, b - first)
+        _run_part(first, n, dy, dlast, starts, x, grads, sums, memory, plan, launch)
+    return sums
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #33ed3465
+def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
+    "Some rows of a batch; nothing of a tensor that is missing."
+    return x if x is None or len(x) in (0, n) else x[first:first + n]
+
+def _store_weights(weights:Tensor, # of `_Gradients`, written
+                   dBC:Tensor,     # (rows of B and then of C, L filled up, N filled up)
+                   first:int, n:int, # rows of the batch
+                   x:_Inputs
+                  ) -> None:
+    "Keep a part of the gradients of B and C, in their dtype."
+    l, components = weights.shape[1:]
+    if dBC.shape[1:] != weights.shape[1:]: dBC = dBC[:, :l, :components]
+    if len(dBC) == len(weights):
+        weights.copy_(dBC)
+        return
+    groups_B, groups_C = _groups_of(x.B), _groups_of(x.C)
+    start = len(x.B) * groups_B
+    rows_B, rows_C = n * groups_B, n * groups_C
+    weights.narrow(0, first * groups_B, rows_B).copy_(dBC[:rows_B])
+    weights.narrow(0, start + first * groups_C, rows_C).copy_(dBC[rows_B:])
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #cbd1f4ec
 def _run_part(first:int, n:int,    # rows of the batch
               dy:Tensor, dlast:Tensor|None, starts:Tensor, x:_Inputs,
-              grads:tuple,         # of all rows, written
-              hs:Tensor, scratch:Tensor, # memory of the programs
-              seg:int, spans:int, launch:Launch
+              grads:_Gradients, sums:tuple, # of all rows, written
+              memory:tuple,        # of the programs
+              plan:_BackwardPlan, launch:Launch
              ) -> None:
     "The backward pass for some rows of the batch. Its float32 copies are freed at the end."
     blocks, N, BD = x.A.shape
-    du, ddelta, dA, dB, dC, dD, dz, dbias = grads
+    padded = _up(x.u.shape[2], 8)
     def part(w): return _rows_of(w, first, n)
+    u, delta, z = part(x.u), part(x.delta), part(x.z)
+    dy, leaving = part(dy), part(dlast)
     B, C = _tiles(part(x.B)), _tiles(part(x.C))
-    padded = B.shape[2] * 8
-    rows_B, rows_C = n * x.B.shape[1], n * x.C.shape[1]
-    dBC = x.A.new_zeros(rows_B + rows_C, padded, N)
-    leaving = part(dlast)
-    if spans > 1:
-        leaving = span_states(part(dy), part(x.z), part(x.delta), x.A, C, x.bias, leaving,
-                              x.groups, spans, seg, x.softplus, x.zoh, x.reverse, adjoint=True)
-    items = n * spans * blocks
-    _backward_kernel[min(len(hs), items),](
-        part(dy), leaving, part(x.u), part(x.delta),
-        x.A, B, C, x.D, part(x.z), x.bias, part(starts),
-        hs, scratch,
-        part(du), part(ddelta), part(dz), dA, dBC, dD, dbias,
-        *dy.stride(),
-        *x.u.stride(),
-        *x.delta.stride(),
-        *_strides(x.z),
-        *du.stride(),
-        *x.dimensions(), n, blocks, spans, items, padded, seg, 1, N,
-        *x.switches(), leaving is not None, x.softplus, x.zoh, x.reverse,
-        T=launch.tokens, BD=BD, BN=64 // BD, STAGES=launch.stages,
-        EVEN=_divisor(dy, x.u, x.delta, x.z, du, ddelta, dz),
-        FAR=_far(dy, x.u, x.delta, x.z, du) or _far_states(x), num_warps=launch.num_warps)
-    _copy_untiled(part(dB), dBC[:rows_B])
-    _copy_untiled(part(dC), dBC[rows_B:])
+    dBC = grads.weights
+    stays = dBC.dtype == torch.float32 and n == len(x.u)
+    if not stays: dBC = x.A.new_zeros((n * (B.shape[1] + C.shape[1]), padded, N))
+    if plan.spans > 1:
+        leaving = span_states(dy, z, delta, x.A, C, x.bias, leaving, x.groups, plan.spans,
+                              plan.seg, x.softplus, x.zoh, x.reverse, adjoint=True)
+    items = n * plan.spans * blocks
+    pointers = (dy, leaving, u, delta, x.A, B, C, x.D, z, x.bias, part(starts), *memory,
+                part(grads.u), part(grads.delta), part(grads.z), sums[0], dBC, *sums[1:])
+    numbers = (*plan.before, n, blocks, plan.spans, items, *plan.after)
+    run_kernel(_backward_kernel, min(plan.scratch, items), pointers, numbers, num_warps=launch.num_warps)
+    if not stays: _store_weights(grads.weights, dBC, first, n, x)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #b639c268
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e5234dfa
 @torch.library.custom_op('mambaflow::selective_scan_backward', mutates_args=())
 def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor,
               u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
               D:Tensor|None, z:Tensor|None, bias:Tensor|None,
               softplus:bool, zoh:bool, reverse:bool
-             ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    "Gradients of u, delta, A, B, C, D, z and bias; empty where there is no such argument."
+             ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    "`_Gradients`."
     x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
-    return _run_backward(dy, dlast, starts, x, LAUNCH)
+    grads = _empty_gradients(x)
+    _fill_gradients(dy, dlast, starts, x, grads)
+    return tuple(grads)
 
 @_backward.register_fake
 def _backward_outputs(dy, dlast, starts, u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     "Empty gradients."
-    return _empty_gradients(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse))
+    x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
+    return tuple(_empty_gradients(x))
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #33ed3465
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #8475537b
 def _save(ctx, inputs, output):
     "Keep the inputs and the states between segments; all other states are computed again."
     u, delta, A, B, C, D, z, bias, *ctx.how = inputs
     ctx.save_for_backward(output[2], u, delta, A, B, C, D, z, bias)
     ctx.set_materialize_grads(False)
 
-def _differentiate(ctx, dy, dlast, _):
+def _differentiate(ctx, dy, dlast, _=None):
     "Gradients for autograd, None where there was no argument."
-    starts, u, *rest = ctx.saved_tensors
-    if dy is None: dy = torch.zeros_like(u)
-    grads = _backward(dy, dlast, starts, u, *rest, *ctx.how)
-    return *(g if x is not None else None for g, x in zip(grads, (u, *rest))), None, None, None
+    starts, *tensors = ctx.saved_tensors
+    x = _Inputs(*tensors, *ctx.how)
+    if dy is None: dy = torch.zeros_like(x.u)
+    grads = _Gradients(*_backward(dy, dlast, starts, *x))
+    return *_views(grads, _sums(grads, x), x), None, None, None
 
 _forward.register_autograd(_differentiate, setup_context=_save)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #cbd1f4ec
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #16cbb95e
+_LOG2_E = math.log2(math.e)
+
+def _fills_blocks(A:Tensor, groups:int, BD:int) -> bool:
+    "Whether there is nothing to fill up, to convert or to differentiate."
+    d, n = A.shape
+    whole = n % 8 == 0 and d // groups % BD == 0
+    return whole and A.dtype == torch.float32 and A.is_contiguous() and not torch.is_grad_enabled()
+
 def _blocks(A:Tensor,    # (D, N)
             groups:int,  # of channels
             BD:int       # channels of a block
            ) -> Tensor:  # (blocks, N, BD) times log2(e)
     "A for the operator; N and the channels of each group are filled up with zeros to whole blocks."
     d, n = A.shape
+    if _fills_blocks(A, groups, BD):
+        rates = A.as_strided((d // BD, n, BD), (BD * n, 1, n))
+        return torch.mul(rates, _LOG2_E, out=A.new_empty((d // BD, n, BD)))
     k, N = d // groups, _up(n, 8)
-    A = A.float() * math.log2(math.e)
+    A = A.float() * _LOG2_E
     A = F.pad(A.view(groups, k, n), (0, N - n, 0, _up(k, BD) - k))
     return A.reshape(-1, BD, N).transpose(1, 2).contiguous()
 
-def _unblock(last:Tensor, # (B, blocks, N, BD)
+def _unblock(last:Tensor, # (..., blocks, N, BD)
              groups:int,  # of channels
              d:int,       # channels
              n:int        # components
-            ) -> Tensor:  # (B, d, n)
+            ) -> Tensor:  # (..., d, n)
     "Last states by channel, without what `_blocks` has filled up."
-    b, _, N, _ = last.shape
-    last = last.transpose(2, 3).reshape(b, groups, -1, N)
-    return last[:, :, :d // groups, :n].flatten(1, 2)
+    *b, _, N, _ = last.shape
+    last = last.transpose(-1, -2).reshape(*b, groups, -1, N)
+    return last[..., :d // groups, :n].flatten(-3, -2)
 
+def _gradient_of_rates(dA:Tensor, # (blocks, N, BD), of the result of `_blocks`
+                       A:Tensor,  # (D, N)
+                       groups:int # of channels
+                      ) -> Tensor: # (D, N)
+    "The gradient of A."
+    if not _fills_blocks(A, groups, dA.shape[-1]):
+        return (_unblock(dA, groups, *A.shape) * _LOG2_E).to(A.dtype)
+    blocks, N, BD = dA.shape
+    out = torch.empty_like(A)
+    torch.mul(dA, _LOG2_E, out=out.as_strided(dA.shape, (BD * N, 1, N), 0))
+    return out
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #ec330c72
 def _prepare(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False,
              discretization='mamba', reverse=False, launch=LAUNCH) -> _Inputs:
     "Arguments of `selective_scan_triton` as inputs of the operator."
     def f32(x): return x if x is None else x.float().contiguous()
-    if B.dim() == 3: B = B.unsqueeze(1)
-    if C.dim() == 3: C = C.unsqueeze(1)
-    groups, (d, n) = math.lcm(B.shape[1], C.shape[1]), A.shape
+    groups, (d, n) = math.lcm(_groups_of(B), _groups_of(C)), A.shape
     A = _blocks(A, groups, _block_size(len(u), d, n, u.device, launch))
     return _Inputs(u, delta, A, B, C, f32(D), z, f32(delta_bias),
                    delta_softplus, discretization == 'zoh', reverse)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e5234dfa
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #0212cc71
+class _Scan(torch.autograd.Function):
+    "Both passes of an eager call."
+    @staticmethod
+    def forward(ctx, launch:Launch, how:tuple, *tensors:Tensor|None) -> tuple[Tensor, Tensor]:
+        "Output and last state, as the operator's. `how` are the other arguments of `_prepare`."
+        x = _prepare(*tensors, *how, launch)
+        y, last, starts = _run_forward(x, launch)
+        A = tensors[2]
+        ctx.save_for_backward(starts, A, *x[:8])
+        ctx.launch, ctx.how = launch, x[8:]
+        ctx.set_materialize_grads(False)
+        return y, last
+
+    @staticmethod
+    def backward(ctx, dy:Tensor|None, dlast:Tensor|None) -> tuple:
+        "Gradients. If they are to be differentiated, the operator refuses."
+        starts, A, *saved = ctx.saved_tensors
+        x = _Inputs(*saved, *ctx.how)
+        if dy is None: dy = torch.zeros_like(x.u)
+        if torch.is_grad_enabled():
+            grads = _Gradients(*_backward(dy, dlast, starts, *x))
+            sums = _sums(grads, x)
+        else:
+            grads = _empty_gradients(x, ctx.launch)
+            sums = _fill_gradients(dy, dlast, starts, x, grads, ctx.launch)
+        du, ddelta, dA, *others = _views(grads, sums, x)
+        return None, None, du, ddelta, _gradient_of_rates(dA, A, x.groups), *others
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #28d06efb
+_ORDINARY = {Tensor, torch.nn.Parameter}
+
+def _eager(tensors:tuple[Tensor|None, ...]) -> bool:
+    "Whether nothing but autograd looks at this call."
+    if torch.compiler.is_compiling(): return False
+    if torch._C._len_torch_dispatch_stack() or torch._C._are_functorch_transforms_active():
+        return False
+    return all(x is None or type(x) in _ORDINARY for x in tensors)
+
+def _differentiable(tensors:tuple[Tensor|None, ...]) -> bool:
+    "Whether autograd wants to know of this call."
+    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #d2669ae7
 def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat16 or float32
                           delta:Tensor,              # (B, D, L)
                           A:Tensor,                  # (D, N)
@@ -715,14 +899,19 @@ def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat
                           delta_bias:Tensor|None=None, # (D,)
                           delta_softplus:bool=False,
                           discretization:str='mamba',# 'mamba' or 'zoh'
-                          reverse:bool=False         # read from the last token to the first
-                         ) -> tuple[Tensor, Tensor]: # (B, D, L) in the dtype of u, and
+                          reverse:bool=False,        # read from the last token to the first
+                          return_last_state:bool=True # otherwise None is in its place
+                         ) -> tuple[Tensor, Tensor|None]: # (B, D, L) in the dtype of u, and
                                                      # the last state (B, D, N) in float32
     """The selective scan of `ssm/scan` on a GPU (Gu and Dao 2023); float32 state and sums.
     The arguments are those that `selective_scan` has checked."""
-    x = _prepare(u, delta, A, B, C, D, z, delta_bias, delta_softplus, discretization, reverse)
-    y, last, _ = _forward(*x)
-    return y, _unblock(last, x.groups, *A.shape)
+    tensors = u, delta, A, B, C, D, z, delta_bias
+    how = delta_softplus, discretization, reverse
+    if not _eager(tensors): y, last, _ = _forward(*_prepare(*tensors, *how))
+    elif _differentiable(tensors): y, last = _Scan.apply(LAUNCH, how, *tensors)
+    else: y, last, _ = _run_forward(_prepare(*tensors, *how))
+    if not return_last_state: return y, None
+    return y, _unblock(last, math.lcm(_groups_of(B), _groups_of(C)), *A.shape)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #7fcdcc3e
 def unsupported_reason() -> str:
