@@ -452,9 +452,13 @@ def _groups_of(w:Tensor) -> int:
     return w.shape[1] if w.dim() == 4 else 1
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #82e7ca10
+def _cdiv(n:int, of:int) -> int:
+    "n / of, rounded up (`triton.cdiv` is slow outside of kernels)."
+    return -(-n // of)
+
 def _up(n:int, to:int) -> int:
     "The next multiple."
-    return triton.cdiv(n, to) * to
+    return _cdiv(n, to) * to
 
 def _processors(device:torch.device) -> int:
     "Multiprocessors of a GPU; 1 for the interpreter."
@@ -470,21 +474,21 @@ def _block_size(batch:int, channels:int, N:int, device:torch.device, launch:Laun
 
 def _segments(l:int, launch:Launch=LAUNCH) -> tuple[int, int]:
     "Number of segments, and tokens in each: as equal as can be."
-    n = triton.cdiv(l, launch.segment)
-    return n, _up(triton.cdiv(l, n), 8)
+    n = _cdiv(l, launch.segment)
+    return n, _up(_cdiv(l, n), 8)
 
 def _spans(pieces:int, l:int, device:torch.device, launch:Launch=LAUNCH) -> int:
     "Programs for each sequence: several if rows and blocks of channels are too few for the device."
     n, _ = _segments(l, launch)
     free = launch.resident * _processors(device) // pieces
-    segments_of_span = triton.cdiv(n, max(1, min(n, free)))
-    return triton.cdiv(n, segments_of_span)  # every span has at least one segment
+    segments_of_span = _cdiv(n, max(1, min(n, free)))
+    return _cdiv(n, segments_of_span)  # every span has at least one segment
 
 def _rows_of_part(x:_Inputs, launch:Launch) -> int:
     "Rows of the batch that the backward pass takes at once: each program has three items or more."
-    b, blocks = len(x.u), len(x.A)
+    b, blocks = x.u.shape[0], x.A.shape[0]
     slots = launch.resident * _processors(x.u.device)
-    return triton.cdiv(b, max(1, b * blocks // (3 * slots)))
+    return _cdiv(b, max(1, b * blocks // (3 * slots)))
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #e3a2df77
 def _signal_like(u:Tensor, dtype:torch.dtype) -> Tensor:
@@ -500,17 +504,6 @@ def _divisor(*signals:Tensor|None) -> int:
     if any(x.stride(2) != 1 for x in present): return 1
     return math.gcd(8, *(x.shape[2] for x in present), *(x.stride(1) for x in present))
 
-def _tiles(w:Tensor) -> Tensor:
-    "B or C (B, [G,] N, L) in float32 as (B, G, L / 8, N, 8), N and L filled up with zeros."
-    b, n, l = len(w), *w.shape[-2:]
-    G, N, chunks = _groups_of(w), _up(n, 8), triton.cdiv(l, 8)
-    x = w.new_empty((b, G, chunks, N, 8), dtype=torch.float32)
-    far = _far(w, axis=w.dim() - 2) or (chunks + 1) * N * 8 >= 2**31
-    strides = w.stride() if w.dim() == 4 else (w.stride(0), 0, *w.stride()[1:])
-    numbers = (*strides, G, n, l, N, chunks, triton.next_power_of_2(N), far)
-    run_kernel(_tiles_kernel, triton.cdiv(chunks, 4) * b * G, (w, x), numbers)
-    return x
-
 def _far_states(x:_Inputs) -> bool:
     "Whether there are 2^31 numbers in A, or in B or C of one sequence."
     blocks, N, BD = x.A.shape
@@ -518,7 +511,7 @@ def _far_states(x:_Inputs) -> bool:
 
 def _strides(x:Tensor|None) -> tuple[int, ...]:
     "Strides of a signal that may be missing."
-    return x.stride() if x is not None else (0, 0, 0)
+    return (0, 0, 0) if x is None else x.stride()
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #993cfffe
 def _remember(plans:dict, # layout -> plan
@@ -530,6 +523,26 @@ def _remember(plans:dict, # layout -> plan
     if len(plans) >= most: plans.clear()
     plans[layout] = plan
     return plan
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #cf13a6e4
+_TILES:dict[tuple, tuple] = {}
+
+def _plan_tiles(w:Tensor) -> tuple[tuple, int, tuple]:
+    "Sizes of the tiles, programs, and numbers of the kernel."
+    b, n, l = w.shape[0], *w.shape[-2:]
+    G, N, chunks = _groups_of(w), _up(n, 8), _cdiv(l, 8)
+    far = _far(w, axis=w.dim() - 2) or (chunks + 1) * N * 8 >= 2**31
+    strides = w.stride() if w.dim() == 4 else (w.stride(0), 0, *w.stride()[1:])
+    numbers = (*strides, G, n, l, N, chunks, triton.next_power_of_2(N), far)
+    return (b, G, chunks, N, 8), _cdiv(chunks, 4) * b * G, numbers
+
+def _tiles(w:Tensor) -> Tensor:
+    "B or C (B, [G,] N, L) in float32 as (B, G, L / 8, N, 8), N and L filled up with zeros."
+    layout = w.shape, w.stride()
+    sizes, programs, numbers = _TILES.get(layout) or _remember(_TILES, layout, _plan_tiles(w))
+    x = w.new_empty(sizes, dtype=torch.float32)
+    run_kernel(_tiles_kernel, programs, (w, x), numbers)
+    return x
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #7a5f6f0e
 def _empty_outputs(x:_Inputs, launch:Launch) -> tuple[Tensor, Tensor, Tensor]:
@@ -604,15 +617,15 @@ class _Gradients(NamedTuple):
     weights:Tensor # (B * G of B and then of C, L, N), L and N filled up in float32
     sums:Tensor    # of A (blocks * N * BD), D (D,) and the bias (D,) where they exist, from zero
 
-def _empty_gradients(x:_Inputs, launch:Launch=LAUNCH) -> _Gradients:
+def _empty_gradients(x:_Inputs, part:int) -> _Gradients: # part: rows of the batch
     "Empty gradients, and sums from zero."
     b, d, l = x.u.shape
     n = x.B.shape[-2]
     dz = x.u.new_empty(0) if x.z is None else _signal_like(x.u, x.z.dtype)
-    dtype = torch.promote_types(x.B.dtype, x.C.dtype)
+    dtype = x.B.dtype
+    if dtype != x.C.dtype: dtype = torch.promote_types(dtype, x.C.dtype)
     rows = b * (_groups_of(x.B) + _groups_of(x.C))
-    stays = dtype == torch.float32 and _rows_of_part(x, launch) >= b
-    if stays:
+    if dtype == torch.float32 and part >= b:
         weights = x.A.new_zeros((rows, _up(l, 8), x.A.shape[1]))
     else: weights = x.B.new_empty((rows, l, n), dtype=dtype)
     per_channel = (x.D is not None) + (x.bias is not None)
@@ -627,7 +640,7 @@ def _sums(grads:_Gradients, x:_Inputs) -> tuple[Tensor, Tensor|None, Tensor|None
     dA = grads.sums.as_strided(x.A.shape, x.A.stride(), 0)
     dD, dbias = None, None
     if x.D is not None: dD = grads.sums.as_strided((d,), (1,), states)
-    if x.bias is not None: dbias = grads.sums.as_strided((d,), (1,), len(grads.sums) - d)
+    if x.bias is not None: dbias = grads.sums.as_strided((d,), (1,), grads.sums.shape[0] - d)
     return dA, dD, dbias
 
 def _part_of_weights(w:Tensor,      # B or C
@@ -637,15 +650,15 @@ def _part_of_weights(w:Tensor,      # B or C
     "The gradient of B or C."
     G, (n, l) = _groups_of(w), w.shape[-2:]
     row, token, _ = weights.stride()
-    sizes, strides = (len(w), n, l), (G * row, 1, token)
-    if w.dim() == 4: sizes, strides = (len(w), G, n, l), (G * row, row, 1, token)
+    sizes, strides = (w.shape[0], n, l), (G * row, 1, token)
+    if w.dim() == 4: sizes, strides = w.shape, (G * row, row, 1, token)
     return weights.as_strided(sizes, strides, first * row).to(w.dtype)
 
 def _views(grads:_Gradients, sums:tuple, x:_Inputs) -> tuple[Tensor|None, ...]:
     "Gradients of u, delta, A, B, C, D, z and bias; None where there is no argument."
     dA, dD, dbias = sums
     dB = _part_of_weights(x.B, 0, grads.weights)
-    dC = _part_of_weights(x.C, len(x.B) * _groups_of(x.B), grads.weights)
+    dC = _part_of_weights(x.C, x.B.shape[0] * _groups_of(x.B), grads.weights)
     dz = None if x.z is None else grads.z
     return grads.u, grads.delta, dA, dB, dC, dD, dz, dbias
 
@@ -672,7 +685,7 @@ def _plan_backward(dy:Tensor, given:bool, x:_Inputs, grads:_Gradients, launch:La
     items = rows * spans * blocks
     slots = launch.resident * _processors(x.u.device)
     # the fewest programs that take no more turns: each has scratch memory
-    programs = triton.cdiv(items, triton.cdiv(items, slots))
+    programs = _cdiv(items, _cdiv(items, slots))
     du, ddelta, dz, _, _ = grads
     far = _far(dy, x.u, x.delta, x.z, du) or _far_states(x)
     strides = (*dy.stride(), *x.u.stride(), *x.delta.stride(), *_strides(x.z), *du.stride())
@@ -683,19 +696,19 @@ def _plan_backward(dy:Tensor, given:bool, x:_Inputs, grads:_Gradients, launch:La
     return _BackwardPlan(spans, seg, rows, programs, (*strides, *x.dimensions()), after)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #b639c268
-def _fill_gradients(dy:Tensor,         # (B, D, L)
-                    dlast:Tensor|None, # (B, blocks, N, BD)
-                    starts:Tensor,     # of the forward pass
-                    x:_Inputs,
-                    grads:_Gradients,  # written
-                    launch:Launch=LAUNCH
-                   ) -> tuple:         # `_sums`
+def _run_backward(dy:Tensor,         # (B, D, L)
+                  dlast:Tensor|None, # (B, blocks, N, BD)
+                  starts:Tensor,     # of the forward pass
+                  x:_Inputs,
+                  launch:Launch=LAUNCH
+                 ) -> tuple[_Gradients, tuple]: # gradients, and `_sums` of them
     "Launch the backward pass."
     given = dlast is not None
     key = (launch, given, dy.stride(), *x.layout())
     plan = _BACKWARD.get(key)
+    grads = _empty_gradients(x, plan.rows if plan else _rows_of_part(x, launch))
     if plan is None: plan = _remember(_BACKWARD, key, _plan_backward(dy, given, x, grads, launch))
-    b, (_, N, BD) = len(dy), x.A.shape
+    b, (_, N, BD) = dy.shape[0], x.A.shape
     memory = (x.A.new_empty((plan.scratch, plan.seg, N, BD)),
               x.A.new_empty((plan.scratch, 3, N, BD)))
     if given: dlast = dlast.contiguous()
@@ -703,12 +716,12 @@ def _fill_gradients(dy:Tensor,         # (B, D, L)
     for first in range(0, b, plan.rows):
         n = min(plan.rows, b - first)
         _run_part(first, n, dy, dlast, starts, x, grads, sums, memory, plan, launch)
-    return sums
+    return grads, sums
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #33ed3465
 def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
     "Some rows of a batch; nothing of a tensor that is missing."
-    return x if x is None or len(x) in (0, n) else x[first:first + n]
+    return x if x is None or x.shape[0] in (0, n) else x[first:first + n]
 
 def _store_weights(weights:Tensor, # of `_Gradients`, written
                    dBC:Tensor,     # (rows of B and then of C, L filled up, N filled up)
@@ -718,11 +731,11 @@ def _store_weights(weights:Tensor, # of `_Gradients`, written
     "Keep a part of the gradients of B and C, in their dtype."
     l, components = weights.shape[1:]
     if dBC.shape[1:] != weights.shape[1:]: dBC = dBC[:, :l, :components]
-    if len(dBC) == len(weights):
+    if n == x.u.shape[0]:
         weights.copy_(dBC)
         return
     groups_B, groups_C = _groups_of(x.B), _groups_of(x.C)
-    start = len(x.B) * groups_B
+    start = x.u.shape[0] * groups_B
     rows_B, rows_C = n * groups_B, n * groups_C
     weights.narrow(0, first * groups_B, rows_B).copy_(dBC[:rows_B])
     weights.narrow(0, start + first * groups_C, rows_C).copy_(dBC[rows_B:])
@@ -742,7 +755,7 @@ def _run_part(first:int, n:int,    # rows of the batch
     dy, leaving = part(dy), part(dlast)
     B, C = _tiles(part(x.B)), _tiles(part(x.C))
     dBC = grads.weights
-    stays = dBC.dtype == torch.float32 and n == len(x.u)
+    stays = dBC.dtype == torch.float32 and n == x.u.shape[0]
     if not stays: dBC = x.A.new_zeros((n * (B.shape[1] + C.shape[1]), padded, N))
     if plan.spans > 1:
         leaving = span_states(dy, z, delta, x.A, C, x.bias, leaving, x.groups, plan.spans,
@@ -763,15 +776,14 @@ def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor,
              ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     "`_Gradients`."
     x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
-    grads = _empty_gradients(x)
-    _fill_gradients(dy, dlast, starts, x, grads)
+    grads, _ = _run_backward(dy, dlast, starts, x)
     return tuple(grads)
 
 @_backward.register_fake
 def _backward_outputs(dy, dlast, starts, u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     "Empty gradients."
     x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
-    return tuple(_empty_gradients(x))
+    return tuple(_empty_gradients(x, _rows_of_part(x, LAUNCH)))
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #8475537b
 def _save(ctx, inputs, output):
@@ -841,7 +853,7 @@ def _prepare(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=
     "Arguments of `selective_scan_triton` as inputs of the operator."
     def f32(x): return x if x is None else x.float().contiguous()
     groups, (d, n) = math.lcm(_groups_of(B), _groups_of(C)), A.shape
-    A = _blocks(A, groups, _block_size(len(u), d, n, u.device, launch))
+    A = _blocks(A, groups, _block_size(u.shape[0], d, n, u.device, launch))
     return _Inputs(u, delta, A, B, C, f32(D), z, f32(delta_bias),
                    delta_softplus, discretization == 'zoh', reverse)
 
@@ -868,9 +880,7 @@ class _Scan(torch.autograd.Function):
         if torch.is_grad_enabled():
             grads = _Gradients(*_backward(dy, dlast, starts, *x))
             sums = _sums(grads, x)
-        else:
-            grads = _empty_gradients(x, ctx.launch)
-            sums = _fill_gradients(dy, dlast, starts, x, grads, ctx.launch)
+        else: grads, sums = _run_backward(dy, dlast, starts, x, ctx.launch)
         du, ddelta, dA, *others = _views(grads, sums, x)
         return None, None, du, ddelta, _gradient_of_rates(dA, A, x.groups), *others
 
