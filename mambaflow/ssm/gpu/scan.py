@@ -23,7 +23,7 @@ from .scan_split import span_states
 # The compiler must not know that `one` is 1: it would give neighbouring elements to one thread
 # and then move them to the threads that need them. The others would only cause more compilations.
 _OPAQUE = ['one', 'states', 'L', 'ratio_B', 'ratio_C', 'groups_B', 'groups_C', 'batch', 'blocks',
-           'spans', 'items', 'padded', 'seg']
+           'spans', 'items', 'padded', 'seg', 'n', 'chunks', 'cleared']
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #12455444
 @triton.jit
@@ -48,20 +48,18 @@ def _signals(
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #4249877f
 @triton.jit
-def _tiles_kernel(
+def _copy_tile(
     # pointers
     w, x,
     # strides
     stride_w_b, stride_w_g, stride_w_n, stride_w_l,
-    # dimensions
-    G, n, L, N, chunks,
+    # row of the batch and group, first token, dimensions
+    row, first, G, n, L, chunks, N: tl.constexpr,
     # meta-parameters
     BN: tl.constexpr, FAR: tl.constexpr,
 ):
     "Copies 4 chunks of B or C (B, G, N, L), in any order in memory, to (B, G, chunks, N, 8)."
-    pieces = tl.cdiv(chunks, 4)
-    row = (tl.program_id(0) // pieces).to(tl.int64)
-    first, k = tl.program_id(0) % pieces * 32, tl.arange(0, BN)
+    k = tl.arange(0, BN)
     if FAR: first, k = first.to(tl.int64), k.to(tl.int64)
     t = first + tl.arange(0, 32)
     rows = w + row // G * stride_w_b + row % G * stride_w_g
@@ -69,6 +67,54 @@ def _tiles_kernel(
     tile = tl.load(at, mask=(k < n)[:, None] & (t < L)[None, :], other=0.)
     to = x + row * chunks * N * 8 + (t // 8 * 8 * N + t % 8)[None, :] + k[:, None] * 8
     tl.store(to, tile.to(tl.float32), mask=(k < N)[:, None] & (t < chunks * 8)[None, :])
+
+@triton.jit
+def _channel_of(e, n: tl.constexpr, BD: tl.constexpr, K):
+    "Channel, component, and whether they exist but for the number of components, of a block."
+    j = e // (n * BD)
+    inside = j % tl.cdiv(K, BD) * BD + e % BD
+    return j // tl.cdiv(K, BD) * K + inside, e // BD % n, inside < K
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #cad5abfb
+@triton.jit(do_not_specialize=_OPAQUE)
+def _prepare_kernel(
+    # pointers
+    A, B, C, rates, tiles_B, tiles_C, zeros,
+    # strides
+    stride_A_d, stride_A_n,
+    stride_B_b, stride_B_g, stride_B_n, stride_B_l,
+    stride_C_b, stride_C_g, stride_C_n, stride_C_l,
+    # dimensions
+    K, blocks, n, L, chunks, batch, groups_B, groups_C, cleared, N: tl.constexpr,
+    # meta-parameters
+    BD: tl.constexpr, BN: tl.constexpr, FAR: tl.constexpr, SIZE: tl.constexpr,
+):
+    """Tiles of B and C, A times log2(e) in blocks, and memory set to zero. A program copies 4 chunks
+    of one group and its share of the rest."""
+    item = tl.program_id(0)
+    pieces = tl.cdiv(chunks, 4)
+    row, first = (item // pieces).to(tl.int64), item % pieces * 32
+    rows_B = batch * groups_B
+    if row < rows_B:
+        _copy_tile(
+            B, tiles_B,
+            stride_B_b, stride_B_g, stride_B_n, stride_B_l,
+            row, first, groups_B, n, L, chunks, N, BN, FAR)
+    else:
+        _copy_tile(
+            C, tiles_C,
+            stride_C_b, stride_C_g, stride_C_n, stride_C_l,
+            row - rows_B, first, groups_C, n, L, chunks, N, BN, FAR)
+    start, step = item.to(tl.int64) * SIZE, tl.num_programs(0).to(tl.int64) * SIZE
+    for e0 in range(start, blocks * N * BD, step):
+        e = e0 + tl.arange(0, SIZE)
+        d, k, real = _channel_of(e, N, BD, K)
+        here = e < blocks * N * BD
+        a = tl.load(A + d * stride_A_d + k * stride_A_n, mask=here & real & (k < n), other=0.)
+        tl.store(rates + e, a.to(tl.float32) * 1.4426950408889634, mask=here)
+    for e0 in range(start, cleared, step):
+        e = e0 + tl.arange(0, SIZE)
+        tl.store(zeros + e, tl.zeros([SIZE], tl.float32), mask=e < cleared)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #5b0e6dbd
 @triton.jit
@@ -399,6 +445,43 @@ def _backward_kernel(
             tl.atomic_add(dA + j * BD * N + at, 0.6931471805599453 * sum_A, sem='relaxed')
         tl.debug_barrier()
 
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #ae41d817
+@triton.jit(do_not_specialize=_OPAQUE)
+def _finish_kernel(
+    # pointers
+    dBC, sum_A, sum_D, sum_bias,
+    dA, dB, dC, dD, dbias,
+    # dimensions
+    K, blocks, n, L, padded, batch, groups_B, groups_C, N: tl.constexpr,
+    # meta-parameters
+    HAS_D: tl.constexpr, HAS_BIAS: tl.constexpr, LAST: tl.constexpr,
+    BD: tl.constexpr, BN: tl.constexpr, SIZE: tl.constexpr,
+):
+    """Gradients from sums: of B and C, components innermost, for the rows of one part; with `LAST`,
+    of A, D and the bias, each program a share of them."""
+    item, pieces = tl.program_id(0), tl.cdiv(L, 32)
+    row = (item // pieces).to(tl.int64)
+    t, k = item % pieces * 32 + tl.arange(0, 32), tl.arange(0, BN)
+    here = (t < L)[:, None] & (k < n)[None, :]
+    tile = tl.load(dBC + (row * padded + t)[:, None] * N + k[None, :], mask=here, other=0.)
+    rows_B = batch * groups_B
+    if row < rows_B: tl.store(dB + (row * L + t)[:, None] * n + k[None, :], tile, mask=here)
+    else: tl.store(dC + ((row - rows_B) * L + t)[:, None] * n + k[None, :], tile, mask=here)
+    if LAST:
+        start, step = item.to(tl.int64) * SIZE, tl.num_programs(0).to(tl.int64) * SIZE
+        for e0 in range(start, blocks * N * BD, step):
+            e = e0 + tl.arange(0, SIZE)
+            d, c, real = _channel_of(e, N, BD, K)
+            exists = (e < blocks * N * BD) & real & (c < n)
+            total = tl.load(sum_A + e, mask=exists, other=0.)
+            tl.store(dA + d * n + c, total * 1.4426950408889634, mask=exists)
+        channels = blocks // tl.cdiv(K, BD) * K
+        for e0 in range(start, channels, step):
+            e = e0 + tl.arange(0, SIZE)
+            if HAS_D: tl.store(dD + e, tl.load(sum_D + e, mask=e < channels), mask=e < channels)
+            if HAS_BIAS:
+                tl.store(dbias + e, tl.load(sum_bias + e, mask=e < channels), mask=e < channels)
+
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #18ae5626
 class Launch(NamedTuple):
     "How the kernels are launched."
@@ -416,7 +499,7 @@ class _Inputs(NamedTuple):
     "Inputs of the operator."
     u:Tensor         # (B, D, L)
     delta:Tensor     # (B, D, L)
-    A:Tensor         # (blocks, N, BD), see `_blocks`
+    A:Tensor         # (D, N)
     B:Tensor         # (B, N, L) or (B, G, N, L)
     C:Tensor         # (B, N, L) or (B, G, N, L)
     D:Tensor|None    # (D,) float32
@@ -444,8 +527,9 @@ class _Inputs(NamedTuple):
     def layout(self) -> tuple:
         "All that the numbers of the kernels follow from."
         u, delta, A, B, C, D, z, bias, *how = self
-        return (u.device, u.shape, u.stride(), delta.stride(), A.shape, B.shape, B.stride(),
-                C.shape, C.stride(), D is None, z if z is None else z.stride(), bias is None, *how)
+        return (u.device, u.shape, u.stride(), delta.stride(), A.shape, A.stride(), B.shape,
+                B.stride(), C.shape, C.stride(), D is None, z if z is None else z.stride(),
+                bias is None, *how)
 
 def _groups_of(w:Tensor) -> int:
     "Groups of channels in B or C."
@@ -468,9 +552,15 @@ def _processors(device:torch.device) -> int:
 def _block_size(batch:int, channels:int, N:int, device:torch.device, launch:Launch=LAUNCH) -> int:
     """Channels of a program: 16 with few components, where the work done once per token weighs
     more, if that still gives every multiprocessor enough programs; 8 otherwise."""
-    if N > 32: return 8
     enough = 16 * launch.resident * _processors(device)
-    return 16 if batch * channels >= enough else 8
+    return 16 if N <= 32 and batch * channels >= enough else 8
+
+def _blocks(x:_Inputs, launch:Launch) -> tuple[int, int, int]:
+    "Blocks of channels, components and channels of each: the shape of `A` and of a state."
+    b, d, _ = x.u.shape
+    n = x.A.shape[1]
+    BD = _block_size(b, d, n, x.u.device, launch)
+    return x.groups * _cdiv(d // x.groups, BD), _up(n, 8), BD
 
 def _segments(l:int, launch:Launch=LAUNCH) -> tuple[int, int]:
     "Number of segments, and tokens in each: as equal as can be."
@@ -483,12 +573,6 @@ def _spans(pieces:int, l:int, device:torch.device, launch:Launch=LAUNCH) -> int:
     free = launch.resident * _processors(device) // pieces
     segments_of_span = _cdiv(n, max(1, min(n, free)))
     return _cdiv(n, segments_of_span)  # every span has at least one segment
-
-def _rows_of_part(x:_Inputs, launch:Launch) -> int:
-    "Rows of the batch that the backward pass takes at once: each program has three items or more."
-    b, blocks = x.u.shape[0], x.A.shape[0]
-    slots = launch.resident * _processors(x.u.device)
-    return _cdiv(b, max(1, b * blocks // (3 * slots)))
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #e3a2df77
 def _signal_like(u:Tensor, dtype:torch.dtype) -> Tensor:
@@ -504,14 +588,17 @@ def _divisor(*signals:Tensor|None) -> int:
     if any(x.stride(2) != 1 for x in present): return 1
     return math.gcd(8, *(x.shape[2] for x in present), *(x.stride(1) for x in present))
 
-def _far_states(x:_Inputs) -> bool:
+def _far_states(x:_Inputs, blocks:int, N:int, BD:int) -> bool:
     "Whether there are 2^31 numbers in A, or in B or C of one sequence."
-    blocks, N, BD = x.A.shape
     return max(blocks * BD, x.u.shape[2] + 8) * N >= 2**31
 
 def _strides(x:Tensor|None) -> tuple[int, ...]:
     "Strides of a signal that may be missing."
     return (0, 0, 0) if x is None else x.stride()
+
+def _memory(x:_Inputs, sizes:tuple) -> tuple[Tensor, ...]:
+    "Pieces of one new piece of float32 memory."
+    return x.u.new_empty(sum(sizes), dtype=torch.float32).split_with_sizes(sizes)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #993cfffe
 def _remember(plans:dict, # layout -> plan
@@ -524,76 +611,106 @@ def _remember(plans:dict, # layout -> plan
     plans[layout] = plan
     return plan
 
+class _Run(NamedTuple):
+    "One launch of a kernel, but for its tensors."
+    programs:int
+    numbers:tuple
+
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #cf13a6e4
-_TILES:dict[tuple, tuple] = {}
-
-def _plan_tiles(w:Tensor) -> tuple[tuple, int, tuple]:
-    "Sizes of the tiles, programs, and numbers of the kernel."
-    b, n, l = w.shape[0], *w.shape[-2:]
-    G, N, chunks = _groups_of(w), _up(n, 8), _cdiv(l, 8)
-    far = _far(w, axis=w.dim() - 2) or (chunks + 1) * N * 8 >= 2**31
-    strides = w.stride() if w.dim() == 4 else (w.stride(0), 0, *w.stride()[1:])
-    numbers = (*strides, G, n, l, N, chunks, triton.next_power_of_2(N), far)
-    return (b, G, chunks, N, 8), _cdiv(chunks, 4) * b * G, numbers
-
-def _tiles(w:Tensor) -> Tensor:
-    "B or C (B, [G,] N, L) in float32 as (B, G, L / 8, N, 8), N and L filled up with zeros."
-    layout = w.shape, w.stride()
-    sizes, programs, numbers = _TILES.get(layout) or _remember(_TILES, layout, _plan_tiles(w))
-    x = w.new_empty(sizes, dtype=torch.float32)
-    run_kernel(_tiles_kernel, programs, (w, x), numbers)
-    return x
+def _plan_prepare(x:_Inputs,
+                  n:int,          # rows of the batch
+                  blocks:int, N:int, BD:int, # see `_blocks`
+                  cleared:int=0   # numbers to set to zero
+                 ) -> tuple[_Run, tuple[int, int, int]]: # sizes of A in blocks, tiles of B and of C
+    "How `_prepare_kernel` is launched."
+    l, K, _, _, groups_B, groups_C = x.dimensions()
+    chunks = _cdiv(l, 8)
+    def strides(w): return w.stride() if w.dim() == 4 else (w.stride(0), 0, *w.stride()[1:])
+    far = any(_far(w, axis=w.dim() - 2) for w in (x.B, x.C)) or (chunks + 1) * N * 8 >= 2**31
+    sizes = K, blocks, x.A.shape[1], l, chunks, n, groups_B, groups_C, cleared, N
+    meta = BD, triton.next_power_of_2(N), far, 1024
+    numbers = (*x.A.stride(), *strides(x.B), *strides(x.C), *sizes, *meta)
+    rows = n * groups_B, n * groups_C
+    tiles = [r * chunks * N * 8 for r in rows]
+    return _Run(sum(rows) * _cdiv(chunks, 4), numbers), (blocks * N * BD, *tiles)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #7a5f6f0e
-def _empty_outputs(x:_Inputs, launch:Launch) -> tuple[Tensor, Tensor, Tensor]:
-    "Empty results of the forward pass."
-    b, _, l = x.u.shape
-    n, _ = _segments(l, launch)
-    last, starts = x.A.new_empty((b, *x.A.shape)), x.A.new_empty((b, n - 1, *x.A.shape))
-    return _signal_like(x.u, x.u.dtype), last, starts
-
 class _ForwardPlan(NamedTuple):
     "How the forward pass is launched."
+    last:tuple     # (B, blocks, N, BD)
+    starts:tuple   # (B, segments - 1, blocks, N, BD)
+    memory:tuple   # sizes: A in blocks, tiles of B and C
+    prepare:_Run
     spans:int      # of each sequence
     seg:int        # chunks of a segment
-    programs:int
-    numbers:tuple  # of the kernel, after its pointers
+    run:_Run
 
 _FORWARD:dict[tuple, _ForwardPlan] = {}
 
-def _plan_forward(x:_Inputs, y:Tensor, launch:Launch) -> _ForwardPlan:
-    "The launch that fits these inputs."
+def _state_sizes(x:_Inputs, launch:Launch) -> tuple[tuple, tuple]:
+    "Sizes of the last state and of the states between segments."
     b, _, l = x.u.shape
-    blocks, N, BD = x.A.shape
+    blocks = _blocks(x, launch)
+    return (b, *blocks), (b, _segments(l, launch)[0] - 1, *blocks)
+
+def _empty_outputs(x:_Inputs, last:tuple, starts:tuple) -> tuple[Tensor, Tensor, Tensor]:
+    "Empty results of the forward pass."
+    y = _signal_like(x.u, x.u.dtype)
+    last = x.u.new_empty(last, dtype=torch.float32)
+    return y, last, x.u.new_empty(starts, dtype=torch.float32)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e55f29c7
+def _plan_forward(x:_Inputs, launch:Launch) -> _ForwardPlan:
+    "The launches that fit these inputs."
+    b, _, l = x.u.shape
+    cut = _blocks(x, launch)
+    blocks, N, BD = cut
     spans = _spans(b * blocks, l, x.u.device, launch)
     seg = _segments(l, launch)[1] // 8
-    far = _far(x.u, x.delta, x.z, y) or _far_states(x)
+    last, starts = _state_sizes(x, launch)
+    y = _signal_like(x.u, x.u.dtype)
+    far = _far(x.u, x.delta, x.z, y) or _far_states(x, *cut)
     strides = (*x.u.stride(), *x.delta.stride(), *_strides(x.z), *y.stride())
     sizes = (*x.dimensions(), blocks, spans, _up(l, 8), seg, N, 1, N)
     switches = (*x.switches(), x.softplus, x.zoh, x.reverse)
-    T_BD_BN_STAGES = launch.tokens, BD, 64 // BD, launch.stages
-    BEGUN_EVEN_FAR = spans > 1, _divisor(x.u, x.delta, x.z, y), far
-    numbers = (*strides, *sizes, *switches, *T_BD_BN_STAGES, *BEGUN_EVEN_FAR)
-    return _ForwardPlan(spans, seg, b * spans * blocks, numbers)
-
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e55f29c7
-def _run_forward(x:_Inputs, launch:Launch=LAUNCH) -> tuple[Tensor, Tensor, Tensor]:
-    "Launch the forward pass."
-    y, last, starts = _empty_outputs(x, launch)
-    key = (launch, *x.layout())
-    plan = _FORWARD.get(key)
-    if plan is None: plan = _remember(_FORWARD, key, _plan_forward(x, y, launch))
-    B, C = _tiles(x.B), _tiles(x.C)
-    ends = last
-    if plan.spans > 1:
-        ends = span_states(x.u, None, x.delta, x.A, B, x.bias, None, x.groups, plan.spans, plan.seg,
-                           x.softplus, x.zoh, x.reverse, adjoint=False)
-    run_kernel(_forward_kernel, plan.programs,
-           (x.u, x.delta, x.A, B, C, x.D, x.z, x.bias, y, ends, starts), plan.numbers,
-           num_warps=launch.num_warps, maxnreg=launch.forward_registers)
-    return y, last if plan.spans == 1 else ends[:, -1].contiguous(), starts
+    even = _divisor(x.u, x.delta, x.z, y)
+    meta = launch.tokens, BD, 64 // BD, launch.stages, spans > 1, even, far
+    run = _Run(b * spans * blocks, (*strides, *sizes, *switches, *meta))
+    prepare, memory = _plan_prepare(x, b, *cut)
+    return _ForwardPlan(last, starts, memory, prepare, spans, seg, run)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #384cf08d
+def _states_of_spans(x:_Inputs,
+                     signal:Tensor, z:Tensor|None, delta:Tensor, # (n, D, L), of rows of the batch
+                     A:Tensor, W:Tensor,   # in blocks, and tiles of B or C: flat
+                     given:Tensor|None,    # (n, blocks, N, BD)
+                     cut:tuple,            # `_blocks`
+                     spans:int, seg:int, adjoint:bool
+                    ) -> Tensor:           # (n, spans, blocks, N, BD)
+    "`span_states` from the memory that `_prepare_kernel` has filled."
+    n, _, l = signal.shape
+    W = W.view(n, -1, _cdiv(l, 8), cut[1], 8)
+    return span_states(signal, z, delta, A.view(cut), W, x.bias, given, x.groups, spans, seg,
+                       x.softplus, x.zoh, x.reverse, adjoint)
+
+def _run_forward(x:_Inputs, launch:Launch=LAUNCH) -> tuple[Tensor, Tensor, Tensor]:
+    "Launch the forward pass."
+    key = (launch, *x.layout())
+    plan = _FORWARD.get(key) or _remember(_FORWARD, key, _plan_forward(x, launch))
+    y, last, starts = _empty_outputs(x, plan.last, plan.starts)
+    A, B, C = _memory(x, plan.memory)
+    run_kernel(_prepare_kernel, plan.prepare.programs, (x.A, x.B, x.C, A, B, C, None),
+               plan.prepare.numbers)
+    ends = last
+    if plan.spans > 1:
+        ends = _states_of_spans(x, x.u, None, x.delta, A, B, None, plan.last[1:], plan.spans,
+                                plan.seg, False)
+    run_kernel(_forward_kernel, plan.run.programs,
+               (x.u, x.delta, A, B, C, x.D, x.z, x.bias, y, ends, starts), plan.run.numbers,
+               num_warps=launch.num_warps, maxnreg=launch.forward_registers)
+    return y, last if plan.spans == 1 else ends[:, -1].contiguous(), starts
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #b4ad4f58
 @torch.library.custom_op('mambaflow::selective_scan', mutates_args=())
 def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
              D:Tensor|None, z:Tensor|None, bias:Tensor|None,
@@ -601,191 +718,154 @@ def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
             ) -> tuple[Tensor, Tensor, Tensor]:
     """y (B, D, L), last state (B, blocks, N, BD), and the states between segments
     (B, segments - 1, blocks, N, BD). Inputs as in `_Inputs`."""
-    return _run_forward(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse), LAUNCH)
+    return _run_forward(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse))
 
 @_forward.register_fake
 def _forward_outputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     "Empty results of the forward pass."
-    return _empty_outputs(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse), LAUNCH)
+    x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
+    return _empty_outputs(x, *_state_sizes(x, LAUNCH))
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #01548b50
-class _Gradients(NamedTuple):
-    "Memory that the backward pass fills."
-    u:Tensor       # (B, D, L)
-    delta:Tensor   # (B, D, L)
-    z:Tensor       # (B, D, L), no elements without z
-    weights:Tensor # (B * G of B and then of C, L, N), L and N filled up in float32
-    sums:Tensor    # of A (blocks * N * BD), D (D,) and the bias (D,) where they exist, from zero
+def _empty_gradients(x:_Inputs) -> tuple[Tensor|None, ...]:
+    "Empty gradients of u, delta, A, B, C, D, z, bias; None where there is no argument."
+    u = x.u
+    def components_inside(w):
+        *_, n, l = w.shape
+        G = _groups_of(w)
+        strides = (G * n * l, n * l, 1, n) if w.dim() == 4 else (n * l, 1, n)
+        return w.new_empty_strided(w.shape, strides)
+    def like(v): return v if v is None else v.new_empty(v.shape)
+    dz = None if x.z is None else _signal_like(u, x.z.dtype)
+    return (_signal_like(u, u.dtype), _signal_like(u, x.delta.dtype), like(x.A),
+            components_inside(x.B), components_inside(x.C), like(x.D), dz, like(x.bias))
 
-def _empty_gradients(x:_Inputs, part:int) -> _Gradients: # part: rows of the batch
-    "Empty gradients, and sums from zero."
-    b, d, l = x.u.shape
-    n = x.B.shape[-2]
-    dz = x.u.new_empty(0) if x.z is None else _signal_like(x.u, x.z.dtype)
-    dtype = x.B.dtype
-    if dtype != x.C.dtype: dtype = torch.promote_types(dtype, x.C.dtype)
-    rows = b * (_groups_of(x.B) + _groups_of(x.C))
-    if dtype == torch.float32 and part >= b:
-        weights = x.A.new_zeros((rows, _up(l, 8), x.A.shape[1]))
-    else: weights = x.B.new_empty((rows, l, n), dtype=dtype)
-    per_channel = (x.D is not None) + (x.bias is not None)
-    sums = x.A.new_zeros(math.prod(x.A.shape) + d * per_channel)
-    return _Gradients(_signal_like(x.u, x.u.dtype), _signal_like(x.u, x.delta.dtype), dz, weights,
-                      sums)
+class _Part(NamedTuple):
+    "How the backward pass is launched for some rows of the batch."
+    first:int
+    n:int         # rows
+    prepare:_Run
+    run:_Run
+    finish:_Run
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #0299139c
-def _sums(grads:_Gradients, x:_Inputs) -> tuple[Tensor, Tensor|None, Tensor|None]:
-    "Gradients of A, D and the bias."
-    d, states = x.u.shape[1], math.prod(x.A.shape)
-    dA = grads.sums.as_strided(x.A.shape, x.A.stride(), 0)
-    dD, dbias = None, None
-    if x.D is not None: dD = grads.sums.as_strided((d,), (1,), states)
-    if x.bias is not None: dbias = grads.sums.as_strided((d,), (1,), grads.sums.shape[0] - d)
-    return dA, dD, dbias
-
-def _part_of_weights(w:Tensor,      # B or C
-                     first:int,     # row of it
-                     weights:Tensor # of `_Gradients`
-                    ) -> Tensor:    # shaped like w, components innermost in memory
-    "The gradient of B or C."
-    G, (n, l) = _groups_of(w), w.shape[-2:]
-    row, token, _ = weights.stride()
-    sizes, strides = (w.shape[0], n, l), (G * row, 1, token)
-    if w.dim() == 4: sizes, strides = w.shape, (G * row, row, 1, token)
-    return weights.as_strided(sizes, strides, first * row).to(w.dtype)
-
-def _views(grads:_Gradients, sums:tuple, x:_Inputs) -> tuple[Tensor|None, ...]:
-    "Gradients of u, delta, A, B, C, D, z and bias; None where there is no argument."
-    dA, dD, dbias = sums
-    dB = _part_of_weights(x.B, 0, grads.weights)
-    dC = _part_of_weights(x.C, x.B.shape[0] * _groups_of(x.B), grads.weights)
-    dz = None if x.z is None else grads.z
-    return grads.u, grads.delta, dA, dB, dC, dD, dz, dbias
-
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e60e784e
 class _BackwardPlan(NamedTuple):
     "How the backward pass is launched."
-    spans:int         # of each sequence
-    seg:int           # chunks of a segment
-    rows:int          # of the batch, in a part
-    scratch:int       # programs that have scratch memory
-    before:tuple      # numbers of the kernel, after its pointers: those before the part's size
-    after:tuple       # and those after it
+    cut:tuple     # `_blocks`
+    memory:tuple  # sizes: A in blocks, tiles of B and C, sums of `_SUMS`, and of the programs
+    spans:int     # of each sequence
+    seg:int       # chunks of a segment
+    parts:tuple[_Part, ...]
 
 _BACKWARD:dict[tuple, _BackwardPlan] = {}
 
-def _plan_backward(dy:Tensor, given:bool, x:_Inputs, grads:_Gradients, launch:Launch
-                  ) -> _BackwardPlan:
-    "The launch that fits these inputs; `given` is whether the last state has a gradient."
-    b, _, l = x.u.shape
-    blocks, N, BD = x.A.shape
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #b6812fdd
+def _plan_backward(dy:Tensor, given:bool, x:_Inputs, grads:tuple, launch:Launch) -> _BackwardPlan:
+    "The launches that fit these inputs; `given` is whether the last state has a gradient."
+    b, d, l = x.u.shape
+    cut = _blocks(x, launch)
+    blocks, N, BD = cut
     spans = _spans(b * blocks, l, x.u.device, launch)
     seg = _segments(l, launch)[1] // 8
-    rows = _rows_of_part(x, launch)
-    items = rows * spans * blocks
     slots = launch.resident * _processors(x.u.device)
+    # rows of a part: each program has three items or more
+    rows = _cdiv(b, max(1, b * blocks // (3 * slots)))
+    items = rows * spans * blocks
     # the fewest programs that take no more turns: each has scratch memory
     programs = _cdiv(items, _cdiv(items, slots))
-    du, ddelta, dz, _, _ = grads
-    far = _far(dy, x.u, x.delta, x.z, du) or _far_states(x)
+    _, K, _, _, groups_B, groups_C = x.dimensions()
+    per_row = (groups_B + groups_C) * _up(l, 8) * N   # of the gradients of B and C
+    sums = rows * per_row, blocks * N * BD, _up(d, 32), _up(d, 32)
+    du, ddelta, *_, dz, _ = grads
+    far = _far(dy, x.u, x.delta, x.z, du) or _far_states(x, *cut)
     strides = (*dy.stride(), *x.u.stride(), *x.delta.stride(), *_strides(x.z), *du.stride())
-    even = _divisor(dy, x.u, x.delta, x.z, du, ddelta, dz if x.z is not None else None)
     switches = (*x.switches(), given or spans > 1, x.softplus, x.zoh, x.reverse)
-    T_BD_BN_STAGES = launch.tokens, BD, 64 // BD, launch.stages
-    after = (_up(l, 8), seg, 1, N, *switches, *T_BD_BN_STAGES, even, far)
-    return _BackwardPlan(spans, seg, rows, programs, (*strides, *x.dimensions()), after)
+    even = _divisor(dy, x.u, x.delta, x.z, du, ddelta, dz)
+    meta = launch.tokens, BD, 64 // BD, launch.stages, even, far
+    def part(first):
+        n = min(rows, b - first)
+        last = first + n == b
+        items = n * spans * blocks
+        prepare, memory = _plan_prepare(x, n, *cut, cleared=n * per_row if first else sum(sums))
+        sizes = (*x.dimensions(), n, blocks, spans, items, _up(l, 8), seg, 1, N)
+        numbers = (*strides, *sizes, *switches, *meta)
+        sizes = K, blocks, x.A.shape[1], l, _up(l, 8), n, groups_B, groups_C, N
+        which = x.D is not None, x.bias is not None, last, BD, triton.next_power_of_2(N), 1024
+        finish = _Run(n * (groups_B + groups_C) * _cdiv(l, 32), (*sizes, *which))
+        return _Part(first, n, prepare, _Run(min(programs, items), numbers), finish), memory
+    parts, memories = zip(*(part(first) for first in range(0, b, rows)))
+    of_programs = programs * seg * N * BD, programs * 3 * N * BD
+    return _BackwardPlan(cut, (*memories[0], *sums, *of_programs), spans, seg, parts)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #b639c268
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #499cf840
 def _run_backward(dy:Tensor,         # (B, D, L)
                   dlast:Tensor|None, # (B, blocks, N, BD)
                   starts:Tensor,     # of the forward pass
                   x:_Inputs,
                   launch:Launch=LAUNCH
-                 ) -> tuple[_Gradients, tuple]: # gradients, and `_sums` of them
+                 ) -> tuple[Tensor|None, ...]: # as `_empty_gradients`
     "Launch the backward pass."
     given = dlast is not None
+    grads = _empty_gradients(x)
     key = (launch, given, dy.stride(), *x.layout())
     plan = _BACKWARD.get(key)
-    grads = _empty_gradients(x, plan.rows if plan else _rows_of_part(x, launch))
     if plan is None: plan = _remember(_BACKWARD, key, _plan_backward(dy, given, x, grads, launch))
-    b, (_, N, BD) = dy.shape[0], x.A.shape
-    memory = (x.A.new_empty((plan.scratch, plan.seg, N, BD)),
-              x.A.new_empty((plan.scratch, 3, N, BD)))
+    memory = _memory(x, plan.memory)
     if given: dlast = dlast.contiguous()
-    sums = _sums(grads, x)
-    for first in range(0, b, plan.rows):
-        n = min(plan.rows, b - first)
-        _run_part(first, n, dy, dlast, starts, x, grads, sums, memory, plan, launch)
-    return grads, sums
+    for part in plan.parts: _run_part(part, dy, dlast, starts, x, grads, memory, plan, launch)
+    return grads
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #33ed3465
 def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
     "Some rows of a batch; nothing of a tensor that is missing."
-    return x if x is None or x.shape[0] in (0, n) else x[first:first + n]
+    return x if x is None or x.shape[0] == n else x[first:first + n]
 
-def _store_weights(weights:Tensor, # of `_Gradients`, written
-                   dBC:Tensor,     # (rows of B and then of C, L filled up, N filled up)
-                   first:int, n:int, # rows of the batch
-                   x:_Inputs
-                  ) -> None:
-    "Keep a part of the gradients of B and C, in their dtype."
-    l, components = weights.shape[1:]
-    if dBC.shape[1:] != weights.shape[1:]: dBC = dBC[:, :l, :components]
-    if n == x.u.shape[0]:
-        weights.copy_(dBC)
-        return
-    groups_B, groups_C = _groups_of(x.B), _groups_of(x.C)
-    start = x.u.shape[0] * groups_B
-    rows_B, rows_C = n * groups_B, n * groups_C
-    weights.narrow(0, first * groups_B, rows_B).copy_(dBC[:rows_B])
-    weights.narrow(0, start + first * groups_C, rows_C).copy_(dBC[rows_B:])
-
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #cbd1f4ec
-def _run_part(first:int, n:int,    # rows of the batch
-              dy:Tensor, dlast:Tensor|None, starts:Tensor, x:_Inputs,
-              grads:_Gradients, sums:tuple, # of all rows, written
-              memory:tuple,        # of the programs
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #f24da90e
+def _run_part(part:_Part, dy:Tensor, dlast:Tensor|None, starts:Tensor, x:_Inputs,
+              grads:tuple,         # of all rows, written
+              memory:tuple[Tensor, ...], # see `_BackwardPlan`
               plan:_BackwardPlan, launch:Launch
              ) -> None:
-    "The backward pass for some rows of the batch. Its float32 copies are freed at the end."
-    blocks, N, BD = x.A.shape
-    padded = _up(x.u.shape[2], 8)
-    def part(w): return _rows_of(w, first, n)
-    u, delta, z = part(x.u), part(x.delta), part(x.z)
-    dy, leaving = part(dy), part(dlast)
-    B, C = _tiles(part(x.B)), _tiles(part(x.C))
-    dBC = grads.weights
-    stays = dBC.dtype == torch.float32 and n == x.u.shape[0]
-    if not stays: dBC = x.A.new_zeros((n * (B.shape[1] + C.shape[1]), padded, N))
+    "The backward pass for some rows of the batch."
+    def rows(w): return _rows_of(w, part.first, part.n)
+    A, B, C, dBC, sum_A, sum_D, sum_bias, hs, scratch = memory
+    du, ddelta, dA, dB, dC, dD, dz, dbias = grads
+    dy, leaving = rows(dy), rows(dlast)
+    u, delta, z = rows(x.u), rows(x.delta), rows(x.z)
+    run_kernel(_prepare_kernel, part.prepare.programs,
+               (x.A, rows(x.B), rows(x.C), A, B, C, dBC), part.prepare.numbers)
     if plan.spans > 1:
-        leaving = span_states(dy, z, delta, x.A, C, x.bias, leaving, x.groups, plan.spans,
-                              plan.seg, x.softplus, x.zoh, x.reverse, adjoint=True)
-    items = n * plan.spans * blocks
-    pointers = (dy, leaving, u, delta, x.A, B, C, x.D, z, x.bias, part(starts), *memory,
-                part(grads.u), part(grads.delta), part(grads.z), sums[0], dBC, *sums[1:])
-    numbers = (*plan.before, n, blocks, plan.spans, items, *plan.after)
-    run_kernel(_backward_kernel, min(plan.scratch, items), pointers, numbers, num_warps=launch.num_warps)
-    if not stays: _store_weights(grads.weights, dBC, first, n, x)
+        tiles = C if len(plan.parts) == 1 else C[:part.n * len(C) // plan.parts[0].n]
+        leaving = _states_of_spans(x, dy, z, delta, A, tiles, leaving, plan.cut, plan.spans,
+                                   plan.seg, True)
+    run_kernel(_backward_kernel, part.run.programs,
+               (dy, leaving, u, delta, A, B, C, x.D, z, x.bias, rows(starts), hs, scratch,
+                rows(du), rows(ddelta), rows(dz), sum_A, dBC, sum_D, sum_bias),
+               part.run.numbers, num_warps=launch.num_warps)
+    run_kernel(_finish_kernel, part.finish.programs,
+               (dBC, sum_A, sum_D, sum_bias, dA, rows(dB), rows(dC), dD, dbias),
+               part.finish.numbers)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e5234dfa
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #8598ff15
 @torch.library.custom_op('mambaflow::selective_scan_backward', mutates_args=())
 def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor,
               u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
               D:Tensor|None, z:Tensor|None, bias:Tensor|None,
               softplus:bool, zoh:bool, reverse:bool
-             ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    "`_Gradients`."
+             ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    "Gradients of u, delta, A, B, C, D, z and bias; empty where there is no such argument."
     x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
-    grads, _ = _run_backward(dy, dlast, starts, x)
-    return tuple(grads)
+    return _no_none(_run_backward(dy, dlast, starts, x), u)
 
 @_backward.register_fake
 def _backward_outputs(dy, dlast, starts, u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     "Empty gradients."
     x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
-    return tuple(_empty_gradients(x, _rows_of_part(x, LAUNCH)))
+    return _no_none(_empty_gradients(x), u)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #8475537b
+def _no_none(grads:tuple, u:Tensor) -> tuple[Tensor, ...]:
+    "An operator returns tensors only."
+    return tuple(u.new_empty(0) if g is None else g for g in grads)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #507181ae
 def _save(ctx, inputs, output):
     "Keep the inputs and the states between segments; all other states are computed again."
     u, delta, A, B, C, D, z, bias, *ctx.how = inputs
@@ -794,68 +874,31 @@ def _save(ctx, inputs, output):
 
 def _differentiate(ctx, dy, dlast, _=None):
     "Gradients for autograd, None where there was no argument."
-    starts, *tensors = ctx.saved_tensors
-    x = _Inputs(*tensors, *ctx.how)
-    if dy is None: dy = torch.zeros_like(x.u)
-    grads = _Gradients(*_backward(dy, dlast, starts, *x))
-    return *_views(grads, _sums(grads, x), x), None, None, None
+    starts, u, *rest = ctx.saved_tensors
+    if dy is None: dy = torch.zeros_like(u)
+    grads = _backward(dy, dlast, starts, u, *rest, *ctx.how)
+    return *(g if x is not None else None for g, x in zip(grads, (u, *rest))), None, None, None
 
 _forward.register_autograd(_differentiate, setup_context=_save)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #16cbb95e
-_LOG2_E = math.log2(math.e)
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #09beba36
+def _prepare(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False,
+             discretization='mamba', reverse=False) -> _Inputs:
+    "Arguments of `selective_scan_triton` as inputs of the operator."
+    if D is not None: D = D.float().contiguous()
+    if delta_bias is not None: delta_bias = delta_bias.float().contiguous()
+    return _Inputs(u, delta, A, B, C, D, z, delta_bias,
+                   delta_softplus, discretization == 'zoh', reverse)
 
-def _fills_blocks(A:Tensor, groups:int, BD:int) -> bool:
-    "Whether there is nothing to fill up, to convert or to differentiate."
-    d, n = A.shape
-    whole = n % 8 == 0 and d // groups % BD == 0
-    return whole and A.dtype == torch.float32 and A.is_contiguous() and not torch.is_grad_enabled()
-
-def _blocks(A:Tensor,    # (D, N)
-            groups:int,  # of channels
-            BD:int       # channels of a block
-           ) -> Tensor:  # (blocks, N, BD) times log2(e)
-    "A for the operator; N and the channels of each group are filled up with zeros to whole blocks."
-    d, n = A.shape
-    if _fills_blocks(A, groups, BD):
-        rates = A.as_strided((d // BD, n, BD), (BD * n, 1, n))
-        return torch.mul(rates, _LOG2_E, out=A.new_empty((d // BD, n, BD)))
-    k, N = d // groups, _up(n, 8)
-    A = A.float() * _LOG2_E
-    A = F.pad(A.view(groups, k, n), (0, N - n, 0, _up(k, BD) - k))
-    return A.reshape(-1, BD, N).transpose(1, 2).contiguous()
-
-def _unblock(last:Tensor, # (..., blocks, N, BD)
+def _unblock(last:Tensor, # (B, blocks, N, BD)
              groups:int,  # of channels
              d:int,       # channels
              n:int        # components
-            ) -> Tensor:  # (..., d, n)
-    "Last states by channel, without what `_blocks` has filled up."
-    *b, _, N, _ = last.shape
-    last = last.transpose(-1, -2).reshape(*b, groups, -1, N)
-    return last[..., :d // groups, :n].flatten(-3, -2)
-
-def _gradient_of_rates(dA:Tensor, # (blocks, N, BD), of the result of `_blocks`
-                       A:Tensor,  # (D, N)
-                       groups:int # of channels
-                      ) -> Tensor: # (D, N)
-    "The gradient of A."
-    if not _fills_blocks(A, groups, dA.shape[-1]):
-        return (_unblock(dA, groups, *A.shape) * _LOG2_E).to(A.dtype)
-    blocks, N, BD = dA.shape
-    out = torch.empty_like(A)
-    torch.mul(dA, _LOG2_E, out=out.as_strided(dA.shape, (BD * N, 1, N), 0))
-    return out
-
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #ec330c72
-def _prepare(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False,
-             discretization='mamba', reverse=False, launch=LAUNCH) -> _Inputs:
-    "Arguments of `selective_scan_triton` as inputs of the operator."
-    def f32(x): return x if x is None else x.float().contiguous()
-    groups, (d, n) = math.lcm(_groups_of(B), _groups_of(C)), A.shape
-    A = _blocks(A, groups, _block_size(u.shape[0], d, n, u.device, launch))
-    return _Inputs(u, delta, A, B, C, f32(D), z, f32(delta_bias),
-                   delta_softplus, discretization == 'zoh', reverse)
+            ) -> Tensor:  # (B, d, n)
+    "Last states by channel, without what the blocks fill up."
+    b, _, N, _ = last.shape
+    last = last.transpose(2, 3).reshape(b, groups, -1, N)
+    return last[:, :, :d // groups, :n].flatten(1, 2)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #0212cc71
 class _Scan(torch.autograd.Function):
@@ -863,10 +906,9 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, launch:Launch, how:tuple, *tensors:Tensor|None) -> tuple[Tensor, Tensor]:
         "Output and last state, as the operator's. `how` are the other arguments of `_prepare`."
-        x = _prepare(*tensors, *how, launch)
+        x = _prepare(*tensors, *how)
         y, last, starts = _run_forward(x, launch)
-        A = tensors[2]
-        ctx.save_for_backward(starts, A, *x[:8])
+        ctx.save_for_backward(starts, *x[:8])
         ctx.launch, ctx.how = launch, x[8:]
         ctx.set_materialize_grads(False)
         return y, last
@@ -874,15 +916,11 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx, dy:Tensor|None, dlast:Tensor|None) -> tuple:
         "Gradients. If they are to be differentiated, the operator refuses."
-        starts, A, *saved = ctx.saved_tensors
+        if torch.is_grad_enabled(): return None, None, *_differentiate(ctx, dy, dlast)[:8]
+        starts, *saved = ctx.saved_tensors
         x = _Inputs(*saved, *ctx.how)
         if dy is None: dy = torch.zeros_like(x.u)
-        if torch.is_grad_enabled():
-            grads = _Gradients(*_backward(dy, dlast, starts, *x))
-            sums = _sums(grads, x)
-        else: grads, sums = _run_backward(dy, dlast, starts, x, ctx.launch)
-        du, ddelta, dA, *others = _views(grads, sums, x)
-        return None, None, du, ddelta, _gradient_of_rates(dA, A, x.groups), *others
+        return None, None, *_run_backward(dy, dlast, starts, x, ctx.launch)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #28d06efb
 _ORDINARY = {Tensor, torch.nn.Parameter}
@@ -896,7 +934,8 @@ def _eager(tensors:tuple[Tensor|None, ...]) -> bool:
 
 def _differentiable(tensors:tuple[Tensor|None, ...]) -> bool:
     "Whether autograd wants to know of this call."
-    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
+    if not torch.is_grad_enabled(): return False
+    return any(x is not None and x.requires_grad for x in tensors)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #d2669ae7
 def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat16 or float32
