@@ -39,20 +39,18 @@ def run_kernel(kernel,                        # a function of `triton.jit`
     "Launch a kernel on the device of the first tensor."
     device = tensors[0].device.index
     if device is not None and device != torch.cuda.current_device():
-        with torch.cuda.device(device): return run_kernel(kernel, programs, tensors, numbers, **options)
+        with torch.cuda.device(device):
+            return run_kernel(kernel, programs, tensors, numbers, **options)
     addresses = [0 if x is None else x.data_ptr() for x in tensors]
     kinds = [x if x is None else (x.dtype, x.get_device()) for x in tensors]
     aligned = [a % 16 == 0 for a in addresses]
     key = (kernel.fn, device, numbers, *options.values(), *kinds, *aligned)
     compiled = _COMPILED.get(key)
-    if compiled: compiled[programs, 1, 1](*addresses, *numbers)
-    else: _inspect_and_run(key, kernel, programs, tensors, numbers, options)
-
-def _inspect_and_run(key:tuple, kernel, programs:int, tensors:tuple, numbers:tuple, options:dict
-                    ) -> None:
-    "The first launch of its kind, by Triton; every launch in the interpreter."
+    if compiled:
+        compiled[programs, 1, 1](*addresses, *numbers)
+        return
     compiled = kernel[programs,](*tensors, *numbers, **options)
-    if compiled is None: return  # the interpreter compiles nothing
+    if device is None: return  # the interpreter, or a compilation for another machine
     if len(_COMPILED) >= _MOST_COMPILED: _COMPILED.clear()
     _COMPILED[key] = compiled
 
