@@ -15,8 +15,7 @@ import triton.language as tl
 from torch import Tensor
 from .primitives import (_adjoint, _advance, _at, _block, _chunk, _even, _far,
                                           _per_channel, _sigmoid, _signal, _silu, _silu_slope,
-                                          _step, _sum_channels, _sum_components, _varying,
-                                          run_kernel)
+                                          _step, _sum_channels, _sum_components, _varying, Run)
 from .scan_split import span_states
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #ca19606b
@@ -525,11 +524,12 @@ class _Inputs(NamedTuple):
         return self.D is not None, self.z is not None, self.bias is not None
 
     def layout(self) -> tuple:
-        "All that the numbers of the kernels follow from."
+        "All that the launches of the kernels follow from."
         u, delta, A, B, C, D, z, bias, *how = self
-        return (u.device, u.shape, u.stride(), delta.stride(), A.shape, A.stride(), B.shape,
-                B.stride(), C.shape, C.stride(), D is None, z if z is None else z.stride(),
-                bias is None, *how)
+        signals = u.shape, u.stride(), delta.stride(), z if z is None else (z.stride(), z.dtype)
+        weights = A.shape, A.stride(), B.shape, B.stride(), C.shape, C.stride()
+        dtypes = u.dtype, delta.dtype, A.dtype, B.dtype, C.dtype
+        return u.device, signals, weights, dtypes, D is None, bias is None, *how
 
 def _groups_of(w:Tensor) -> int:
     "Groups of channels in B or C."
@@ -575,12 +575,26 @@ def _spans(pieces:int, l:int, device:torch.device, launch:Launch=LAUNCH) -> int:
     return _cdiv(n, segments_of_span)  # every span has at least one segment
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #e3a2df77
-def _signal_like(u:Tensor, dtype:torch.dtype) -> Tensor:
+class _New(NamedTuple):
+    "A tensor to be made."
+    sizes:tuple
+    strides:tuple
+    dtype:torch.dtype
+
+def _signal_like(u:Tensor, dtype:torch.dtype) -> _New:
     "A new signal in the memory order of `u`."
     b, d, l = u.shape
     channels_inside = u.stride(1) < u.stride(2)
-    strides = (d * l, 1, d) if channels_inside else (d * l, l, 1)
-    return u.new_empty_strided(u.shape, strides, dtype=dtype)
+    return _New(u.shape, (d * l, 1, d) if channels_inside else (d * l, l, 1), dtype)
+
+def _row_major(sizes:tuple, dtype:torch.dtype=torch.float32) -> _New:
+    "A new tensor with its last axis innermost."
+    return _New(sizes, tuple(math.prod(sizes[i:]) for i in range(1, len(sizes) + 1)), dtype)
+
+def _make(news:tuple[_New|None, ...], device:torch.device) -> tuple[Tensor|None, ...]:
+    "New tensors."
+    return tuple([n if n is None else torch.empty_strided(n[0], n[1], dtype=n[2], device=device)
+                  for n in news])
 
 def _divisor(*signals:Tensor|None) -> int:
     "The largest of 1, 2, 4, 8 that divides the rows of all signals if tokens lie side by side."
@@ -611,18 +625,13 @@ def _remember(plans:dict, # layout -> plan
     plans[layout] = plan
     return plan
 
-class _Run(NamedTuple):
-    "One launch of a kernel, but for its tensors."
-    programs:int
-    numbers:tuple
-
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #cf13a6e4
 def _plan_prepare(x:_Inputs,
                   n:int,          # rows of the batch
                   blocks:int, N:int, BD:int, # see `_blocks`
                   cleared:int=0   # numbers to set to zero
-                 ) -> tuple[_Run, tuple[int, int, int]]: # sizes of A in blocks, tiles of B and of C
-    "How `_prepare_kernel` is launched."
+                 ) -> tuple[Run, tuple[int, int, int]]: # sizes of A in blocks, tiles of B and of C
+    "How `_prepare_kernel` is launched, and the memory that it fills."
     l, K, _, _, groups_B, groups_C = x.dimensions()
     chunks = _cdiv(l, 8)
     def strides(w): return w.stride() if w.dim() == 4 else (w.stride(0), 0, *w.stride()[1:])
@@ -632,32 +641,28 @@ def _plan_prepare(x:_Inputs,
     numbers = (*x.A.stride(), *strides(x.B), *strides(x.C), *sizes, *meta)
     rows = n * groups_B, n * groups_C
     tiles = [r * chunks * N * 8 for r in rows]
-    return _Run(sum(rows) * _cdiv(chunks, 4), numbers), (blocks * N * BD, *tiles)
+    run = Run(_prepare_kernel, sum(rows) * _cdiv(chunks, 4), numbers)
+    return run, (blocks * N * BD, *tiles)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #7a5f6f0e
 class _ForwardPlan(NamedTuple):
     "How the forward pass is launched."
-    last:tuple     # (B, blocks, N, BD)
-    starts:tuple   # (B, segments - 1, blocks, N, BD)
+    outputs:tuple[_New, ...]
     memory:tuple   # sizes: A in blocks, tiles of B and C
-    prepare:_Run
+    prepare:Run
     spans:int      # of each sequence
     seg:int        # chunks of a segment
-    run:_Run
+    run:Run
 
 _FORWARD:dict[tuple, _ForwardPlan] = {}
 
-def _state_sizes(x:_Inputs, launch:Launch) -> tuple[tuple, tuple]:
-    "Sizes of the last state and of the states between segments."
+def _news_of_outputs(x:_Inputs, launch:Launch) -> tuple[_New, ...]:
+    "Results of the forward pass: output, last state, states between segments."
     b, _, l = x.u.shape
     blocks = _blocks(x, launch)
-    return (b, *blocks), (b, _segments(l, launch)[0] - 1, *blocks)
-
-def _empty_outputs(x:_Inputs, last:tuple, starts:tuple) -> tuple[Tensor, Tensor, Tensor]:
-    "Empty results of the forward pass."
-    y = _signal_like(x.u, x.u.dtype)
-    last = x.u.new_empty(last, dtype=torch.float32)
-    return y, last, x.u.new_empty(starts, dtype=torch.float32)
+    segments, _ = _segments(l, launch)
+    last, starts = _row_major((b, *blocks)), _row_major((b, segments - 1, *blocks))
+    return _signal_like(x.u, x.u.dtype), last, starts
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #e55f29c7
 def _plan_forward(x:_Inputs, launch:Launch) -> _ForwardPlan:
@@ -667,17 +672,18 @@ def _plan_forward(x:_Inputs, launch:Launch) -> _ForwardPlan:
     blocks, N, BD = cut
     spans = _spans(b * blocks, l, x.u.device, launch)
     seg = _segments(l, launch)[1] // 8
-    last, starts = _state_sizes(x, launch)
-    y = _signal_like(x.u, x.u.dtype)
+    outputs = _news_of_outputs(x, launch)
+    y, _, _ = _make(outputs, torch.device('meta'))
     far = _far(x.u, x.delta, x.z, y) or _far_states(x, *cut)
     strides = (*x.u.stride(), *x.delta.stride(), *_strides(x.z), *y.stride())
     sizes = (*x.dimensions(), blocks, spans, _up(l, 8), seg, N, 1, N)
     switches = (*x.switches(), x.softplus, x.zoh, x.reverse)
     even = _divisor(x.u, x.delta, x.z, y)
     meta = launch.tokens, BD, 64 // BD, launch.stages, spans > 1, even, far
-    run = _Run(b * spans * blocks, (*strides, *sizes, *switches, *meta))
+    run = Run(_forward_kernel, b * spans * blocks, (*strides, *sizes, *switches, *meta),
+              num_warps=launch.num_warps, maxnreg=launch.forward_registers)
     prepare, memory = _plan_prepare(x, b, *cut)
-    return _ForwardPlan(last, starts, memory, prepare, spans, seg, run)
+    return _ForwardPlan(outputs, memory, prepare, spans, seg, run)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #384cf08d
 def _states_of_spans(x:_Inputs,
@@ -695,19 +701,16 @@ def _states_of_spans(x:_Inputs,
 
 def _run_forward(x:_Inputs, launch:Launch=LAUNCH) -> tuple[Tensor, Tensor, Tensor]:
     "Launch the forward pass."
-    key = (launch, *x.layout())
+    key = launch, x.layout()
     plan = _FORWARD.get(key) or _remember(_FORWARD, key, _plan_forward(x, launch))
-    y, last, starts = _empty_outputs(x, plan.last, plan.starts)
+    y, last, starts = _make(plan.outputs, x.u.device)
     A, B, C = _memory(x, plan.memory)
-    run_kernel(_prepare_kernel, plan.prepare.programs, (x.A, x.B, x.C, A, B, C, None),
-               plan.prepare.numbers)
+    plan.prepare(x.A, x.B, x.C, A, B, C, None)
     ends = last
     if plan.spans > 1:
-        ends = _states_of_spans(x, x.u, None, x.delta, A, B, None, plan.last[1:], plan.spans,
+        ends = _states_of_spans(x, x.u, None, x.delta, A, B, None, last.shape[1:], plan.spans,
                                 plan.seg, False)
-    run_kernel(_forward_kernel, plan.run.programs,
-               (x.u, x.delta, A, B, C, x.D, x.z, x.bias, y, ends, starts), plan.run.numbers,
-               num_warps=launch.num_warps, maxnreg=launch.forward_registers)
+    plan.run(x.u, x.delta, A, B, C, x.D, x.z, x.bias, y, ends, starts)
     return y, last if plan.spans == 1 else ends[:, -1].contiguous(), starts
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #b4ad4f58
@@ -724,32 +727,33 @@ def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
 def _forward_outputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     "Empty results of the forward pass."
     x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
-    return _empty_outputs(x, *_state_sizes(x, LAUNCH))
+    return _make(_news_of_outputs(x, LAUNCH), u.device)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #01548b50
-def _empty_gradients(x:_Inputs) -> tuple[Tensor|None, ...]:
-    "Empty gradients of u, delta, A, B, C, D, z, bias; None where there is no argument."
-    u = x.u
+def _news_of_gradients(x:_Inputs) -> tuple[_New|None, ...]:
+    "Gradients of u, delta, A, B, C, D, z, bias; None where there is no argument."
     def components_inside(w):
         *_, n, l = w.shape
         G = _groups_of(w)
         strides = (G * n * l, n * l, 1, n) if w.dim() == 4 else (n * l, 1, n)
-        return w.new_empty_strided(w.shape, strides)
-    def like(v): return v if v is None else v.new_empty(v.shape)
-    dz = None if x.z is None else _signal_like(u, x.z.dtype)
-    return (_signal_like(u, u.dtype), _signal_like(u, x.delta.dtype), like(x.A),
-            components_inside(x.B), components_inside(x.C), like(x.D), dz, like(x.bias))
+        return _New(w.shape, strides, w.dtype)
+    def like(v): return v if v is None else _row_major(v.shape, v.dtype)
+    dz = None if x.z is None else _signal_like(x.u, x.z.dtype)
+    du, ddelta = _signal_like(x.u, x.u.dtype), _signal_like(x.u, x.delta.dtype)
+    dB, dC = components_inside(x.B), components_inside(x.C)
+    return du, ddelta, like(x.A), dB, dC, like(x.D), dz, like(x.bias)
 
 class _Part(NamedTuple):
     "How the backward pass is launched for some rows of the batch."
     first:int
     n:int         # rows
-    prepare:_Run
-    run:_Run
-    finish:_Run
+    prepare:Run
+    run:Run
+    finish:Run
 
 class _BackwardPlan(NamedTuple):
     "How the backward pass is launched."
+    gradients:tuple[_New|None, ...]
     cut:tuple     # `_blocks`
     memory:tuple  # sizes: A in blocks, tiles of B and C, sums of `_SUMS`, and of the programs
     spans:int     # of each sequence
@@ -759,7 +763,7 @@ class _BackwardPlan(NamedTuple):
 _BACKWARD:dict[tuple, _BackwardPlan] = {}
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #b6812fdd
-def _plan_backward(dy:Tensor, given:bool, x:_Inputs, grads:tuple, launch:Launch) -> _BackwardPlan:
+def _plan_backward(dy:Tensor, given:bool, x:_Inputs, launch:Launch) -> _BackwardPlan:
     "The launches that fit these inputs; `given` is whether the last state has a gradient."
     b, d, l = x.u.shape
     cut = _blocks(x, launch)
@@ -775,7 +779,8 @@ def _plan_backward(dy:Tensor, given:bool, x:_Inputs, grads:tuple, launch:Launch)
     _, K, _, _, groups_B, groups_C = x.dimensions()
     per_row = (groups_B + groups_C) * _up(l, 8) * N   # of the gradients of B and C
     sums = rows * per_row, blocks * N * BD, _up(d, 32), _up(d, 32)
-    du, ddelta, *_, dz, _ = grads
+    gradients = _news_of_gradients(x)
+    du, ddelta, *_, dz, _ = _make(gradients, torch.device('meta'))
     far = _far(dy, x.u, x.delta, x.z, du) or _far_states(x, *cut)
     strides = (*dy.stride(), *x.u.stride(), *x.delta.stride(), *_strides(x.z), *du.stride())
     switches = (*x.switches(), given or spans > 1, x.softplus, x.zoh, x.reverse)
@@ -790,11 +795,12 @@ def _plan_backward(dy:Tensor, given:bool, x:_Inputs, grads:tuple, launch:Launch)
         numbers = (*strides, *sizes, *switches, *meta)
         sizes = K, blocks, x.A.shape[1], l, _up(l, 8), n, groups_B, groups_C, N
         which = x.D is not None, x.bias is not None, last, BD, triton.next_power_of_2(N), 1024
-        finish = _Run(n * (groups_B + groups_C) * _cdiv(l, 32), (*sizes, *which))
-        return _Part(first, n, prepare, _Run(min(programs, items), numbers), finish), memory
+        finish = Run(_finish_kernel, n * (groups_B + groups_C) * _cdiv(l, 32), (*sizes, *which))
+        run = Run(_backward_kernel, min(programs, items), numbers, num_warps=launch.num_warps)
+        return _Part(first, n, prepare, run, finish), memory
     parts, memories = zip(*(part(first) for first in range(0, b, rows)))
     of_programs = programs * seg * N * BD, programs * 3 * N * BD
-    return _BackwardPlan(cut, (*memories[0], *sums, *of_programs), spans, seg, parts)
+    return _BackwardPlan(gradients, cut, (*memories[0], *sums, *of_programs), spans, seg, parts)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #499cf840
 def _run_backward(dy:Tensor,         # (B, D, L)
@@ -802,16 +808,15 @@ def _run_backward(dy:Tensor,         # (B, D, L)
                   starts:Tensor,     # of the forward pass
                   x:_Inputs,
                   launch:Launch=LAUNCH
-                 ) -> tuple[Tensor|None, ...]: # as `_empty_gradients`
+                 ) -> tuple[Tensor|None, ...]: # as `_news_of_gradients`
     "Launch the backward pass."
     given = dlast is not None
-    grads = _empty_gradients(x)
-    key = (launch, given, dy.stride(), *x.layout())
-    plan = _BACKWARD.get(key)
-    if plan is None: plan = _remember(_BACKWARD, key, _plan_backward(dy, given, x, grads, launch))
+    key = launch, given, dy.stride(), dy.dtype, x.layout()
+    plan = _BACKWARD.get(key) or _remember(_BACKWARD, key, _plan_backward(dy, given, x, launch))
+    grads = _make(plan.gradients, x.u.device)
     memory = _memory(x, plan.memory)
     if given: dlast = dlast.contiguous()
-    for part in plan.parts: _run_part(part, dy, dlast, starts, x, grads, memory, plan, launch)
+    for part in plan.parts: _run_part(part, dy, dlast, starts, x, grads, memory, plan)
     return grads
 
 def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
@@ -822,27 +827,23 @@ def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
 def _run_part(part:_Part, dy:Tensor, dlast:Tensor|None, starts:Tensor, x:_Inputs,
               grads:tuple,         # of all rows, written
               memory:tuple[Tensor, ...], # see `_BackwardPlan`
-              plan:_BackwardPlan, launch:Launch
+              plan:_BackwardPlan
              ) -> None:
     "The backward pass for some rows of the batch."
-    def rows(w): return _rows_of(w, part.first, part.n)
+    whole = len(plan.parts) == 1
+    def rows(w): return w if whole else _rows_of(w, part.first, part.n)
     A, B, C, dBC, sum_A, sum_D, sum_bias, hs, scratch = memory
     du, ddelta, dA, dB, dC, dD, dz, dbias = grads
     dy, leaving = rows(dy), rows(dlast)
     u, delta, z = rows(x.u), rows(x.delta), rows(x.z)
-    run_kernel(_prepare_kernel, part.prepare.programs,
-               (x.A, rows(x.B), rows(x.C), A, B, C, dBC), part.prepare.numbers)
+    part.prepare(x.A, rows(x.B), rows(x.C), A, B, C, dBC)
     if plan.spans > 1:
-        tiles = C if len(plan.parts) == 1 else C[:part.n * len(C) // plan.parts[0].n]
+        tiles = C if whole else C[:part.n * len(C) // plan.parts[0].n]
         leaving = _states_of_spans(x, dy, z, delta, A, tiles, leaving, plan.cut, plan.spans,
                                    plan.seg, True)
-    run_kernel(_backward_kernel, part.run.programs,
-               (dy, leaving, u, delta, A, B, C, x.D, z, x.bias, rows(starts), hs, scratch,
-                rows(du), rows(ddelta), rows(dz), sum_A, dBC, sum_D, sum_bias),
-               part.run.numbers, num_warps=launch.num_warps)
-    run_kernel(_finish_kernel, part.finish.programs,
-               (dBC, sum_A, sum_D, sum_bias, dA, rows(dB), rows(dC), dD, dbias),
-               part.finish.numbers)
+    part.run(dy, leaving, u, delta, A, B, C, x.D, z, x.bias, rows(starts), hs, scratch,
+             rows(du), rows(ddelta), rows(dz), sum_A, dBC, sum_D, sum_bias)
+    part.finish(dBC, sum_A, sum_D, sum_bias, dA, rows(dB), rows(dC), dD, dbias)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #8598ff15
 @torch.library.custom_op('mambaflow::selective_scan_backward', mutates_args=())
@@ -859,7 +860,7 @@ def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor,
 def _backward_outputs(dy, dlast, starts, u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     "Empty gradients."
     x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
-    return _no_none(_empty_gradients(x), u)
+    return _no_none(_make(_news_of_gradients(x), u.device), u)
 
 def _no_none(grads:tuple, u:Tensor) -> tuple[Tensor, ...]:
     "An operator returns tensors only."
