@@ -86,7 +86,7 @@ def _prepare_kernel(
     # dimensions
     K, blocks, n, L, chunks, batch, groups_B, groups_C, cleared, N: tl.constexpr,
     # meta-parameters
-    BD: tl.constexpr, BN: tl.constexpr, FAR: tl.constexpr, SIZE: tl.constexpr,
+    CLEAR: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, FAR: tl.constexpr, SIZE: tl.constexpr,
 ):
     """Tiles of B and C, A times log2(e) in blocks, and memory set to zero. A program copies 4 chunks
     of one group and its share of the rest."""
@@ -111,9 +111,10 @@ def _prepare_kernel(
         here = e < blocks * N * BD
         a = tl.load(A + d * stride_A_d + k * stride_A_n, mask=here & real & (k < n), other=0.)
         tl.store(rates + e, a.to(tl.float32) * 1.4426950408889634, mask=here)
-    for e0 in range(start, cleared, step):
-        e = e0 + tl.arange(0, SIZE)
-        tl.store(zeros + e, tl.zeros([SIZE], tl.float32), mask=e < cleared)
+    if CLEAR:
+        for e0 in range(start, cleared, step):
+            e = e0 + tl.arange(0, SIZE)
+            tl.store(zeros + e, tl.zeros([SIZE], tl.float32), mask=e < cleared)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #5b0e6dbd
 @triton.jit
@@ -533,7 +534,8 @@ class _Inputs(NamedTuple):
 
 def _groups_of(w:Tensor) -> int:
     "Groups of channels in B or C."
-    return w.shape[1] if w.dim() == 4 else 1
+    if w.dim() == 4: return w.shape[1]
+    return 1
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #82e7ca10
 def _cdiv(n:int, of:int) -> int:
@@ -585,11 +587,13 @@ def _signal_like(u:Tensor, dtype:torch.dtype) -> _New:
     "A new signal in the memory order of `u`."
     b, d, l = u.shape
     channels_inside = u.stride(1) < u.stride(2)
-    return _New(u.shape, (d * l, 1, d) if channels_inside else (d * l, l, 1), dtype)
+    strides = (d * l, 1, d) if channels_inside else (d * l, l, 1)
+    return _New(u.shape, strides, dtype)
 
 def _row_major(sizes:tuple, dtype:torch.dtype=torch.float32) -> _New:
     "A new tensor with its last axis innermost."
-    return _New(sizes, tuple(math.prod(sizes[i:]) for i in range(1, len(sizes) + 1)), dtype)
+    inner = [sizes[i + 1:] for i in range(len(sizes))]
+    return _New(sizes, tuple(math.prod(n) for n in inner), dtype)
 
 def _make(news:tuple[_New|None, ...], device:torch.device) -> tuple[Tensor|None, ...]:
     "New tensors."
@@ -637,7 +641,7 @@ def _plan_prepare(x:_Inputs,
     def strides(w): return w.stride() if w.dim() == 4 else (w.stride(0), 0, *w.stride()[1:])
     far = any(_far(w, axis=w.dim() - 2) for w in (x.B, x.C)) or (chunks + 1) * N * 8 >= 2**31
     sizes = K, blocks, x.A.shape[1], l, chunks, n, groups_B, groups_C, cleared, N
-    meta = BD, triton.next_power_of_2(N), far, 1024
+    meta = cleared > 0, BD, triton.next_power_of_2(N), far, 1024
     numbers = (*x.A.stride(), *strides(x.B), *strides(x.C), *sizes, *meta)
     rows = n * groups_B, n * groups_C
     tiles = [r * chunks * N * 8 for r in rows]
@@ -821,7 +825,8 @@ def _run_backward(dy:Tensor,         # (B, D, L)
 
 def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
     "Some rows of a batch; nothing of a tensor that is missing."
-    return x if x is None or x.shape[0] == n else x[first:first + n]
+    if x is None: return None
+    return x[first:first + n]
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #f24da90e
 def _run_part(part:_Part, dy:Tensor, dlast:Tensor|None, starts:Tensor, x:_Inputs,
