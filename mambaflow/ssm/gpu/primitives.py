@@ -26,7 +26,7 @@ def interpret_without_gpu() -> bool: # whether the interpreter was chosen
 import triton
 import triton.language as tl
 
-# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #508a531c
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #20cb33a1
 class Run:
     """One launch but for its tensors. From call to call they have the same dtypes and device, and
     the same ones are missing."""
@@ -55,7 +55,7 @@ class Run:
         if device is None: return  # the interpreter, or a compilation for another machine
         self.known[aligned] = compiled[self.programs, 1, 1]
 
-# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #5154477d
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #1cc23880
 _RUNS:dict[tuple, Run] = {}
 _MOST_RUNS = 10_000  # each is small, and lengths of sequences may vary
 
@@ -175,6 +175,16 @@ def _far(*xs:torch.Tensor|None, # (B, rows, rows), other axes may follow
         extent = shape[axis] * stride[axis] + shape[axis+1] * stride[axis+1]
         if extent >= 2**31: return True
     return False
+
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #bebb5d11
+_PLAIN = {torch.Tensor, torch.nn.Parameter, type(None)}
+
+def _eager(*xs:torch.Tensor|None) -> bool:
+    "Whether an operator may be called directly: plain tensors, nobody traces or transforms."
+    if torch.compiler.is_compiling(): return False
+    if torch._C._len_torch_dispatch_stack() or torch._C._are_functorch_transforms_active():
+        return False
+    return all([type(x) in _PLAIN for x in xs])
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #07aada48
 def _apart(*xs:torch.Tensor, # three rows each along the axis

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import (_adjoint, _advance, _at, _block, _chunk, _even, _far,
-                                          _per_channel, _sigmoid, _signal, _silu, _silu_slope,
+from .primitives import (_adjoint, _advance, _at, _block, _chunk, _eager, _even,
+                                          _far, _per_channel, _sigmoid, _signal, _silu, _silu_slope,
                                           _step, _sum_channels, _sum_components, _varying, Run)
 from .scan_split import span_states
 
@@ -929,15 +929,6 @@ class _Scan(torch.autograd.Function):
         return None, None, *_run_backward(dy, dlast, starts, x, ctx.launch)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #28d06efb
-_ORDINARY = {Tensor, torch.nn.Parameter}
-
-def _eager(tensors:tuple[Tensor|None, ...]) -> bool:
-    "Whether nothing but autograd looks at this call."
-    if torch.compiler.is_compiling(): return False
-    if torch._C._len_torch_dispatch_stack() or torch._C._are_functorch_transforms_active():
-        return False
-    return all(x is None or type(x) in _ORDINARY for x in tensors)
-
 def _differentiable(tensors:tuple[Tensor|None, ...]) -> bool:
     "Whether autograd wants to know of this call."
     if not torch.is_grad_enabled(): return False
@@ -962,7 +953,7 @@ def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat
     The arguments are those that `selective_scan` has checked."""
     tensors = u, delta, A, B, C, D, z, delta_bias
     how = delta_softplus, discretization, reverse
-    if not _eager(tensors): y, last, _ = _forward(*_prepare(*tensors, *how))
+    if not _eager(*tensors): y, last, _ = _forward(*_prepare(*tensors, *how))
     elif _differentiable(tensors): y, last = _Scan.apply(LAUNCH, how, *tensors)
     else: y, last, _ = _run_forward(_prepare(*tensors, *how))
     if not return_last_state: return y, None
