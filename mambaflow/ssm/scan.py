@@ -263,13 +263,16 @@ def _scan_mamba_ssm(a:ScanArgs) -> tuple[Tensor, Tensor|None]: # output, last st
 _KERNELS = {'triton': 'cuda', 'numba': 'cpu'} # kernel -> the device that it is for
 _MODULES = {'triton': 'mambaflow.ssm.gpu.scan', 'numba': 'mambaflow.ssm.cpu.scan'}
 
+_INSTALLED = set() # kernels that can be used: to ask anew takes longer than all other checks
+
 def _not_installed(kernel:str # 'triton' or 'numba'
                   ) -> str:   # reason or ''
     "Why a kernel cannot be used on this machine."
-    try:
-        module = importlib.import_module(_MODULES[kernel])
-        return module.unsupported_reason()
+    if kernel in _INSTALLED: return ''
+    try: reason = importlib.import_module(_MODULES[kernel]).unsupported_reason()
     except ImportError as e: return f'{kernel} does not import ({e})'
+    if not reason: _INSTALLED.add(kernel)
+    return reason
 
 # as `torch.compiler.assume_constant_result`, which imports the compiler at once: seconds
 _not_installed._dynamo_marked_constant = True
@@ -289,16 +292,16 @@ def _kernel_unsupported(kernel:str,   # 'triton' or 'numba'
     return _not_installed(kernel)
 
 # %% ../../nbs/ssm/01_scan.ipynb #bbf9ce77
-def _call_kernel(kernel:Callable, a:ScanArgs) -> tuple[Tensor, Tensor]:
+def _call_kernel(kernel:Callable, a:ScanArgs, **more) -> tuple[Tensor, Tensor|None]:
     "Hand the arguments to one of our own kernels."
     return kernel(u=a.u, delta=a.delta, A=a.A, B=a.B, C=a.C, D=a.D, z=a.z, delta_bias=a.delta_bias,
                   delta_softplus=a.delta_softplus, discretization=a.discretization,
-                  reverse=a.reverse)
+                  reverse=a.reverse, **more)
 
-def _scan_triton(a:ScanArgs) -> tuple[Tensor, Tensor]:
+def _scan_triton(a:ScanArgs) -> tuple[Tensor, Tensor|None]:
     "The GPU kernel; imported when first used, since importing Triton takes a while."
     from mambaflow.ssm.gpu.scan import selective_scan_triton
-    return _call_kernel(selective_scan_triton, a)
+    return _call_kernel(selective_scan_triton, a, return_last_state=a.return_last_state)
 
 def _scan_numba(a:ScanArgs) -> tuple[Tensor, Tensor]:
     "The CPU kernel; imported when first used, since importing numba takes a while."
@@ -317,12 +320,11 @@ def pick_backend(backends:dict[str, Backend], # in order of preference
                  a:NamedTuple                 # checked arguments
                 ) -> Backend:
     "The backend of this name, or the first that supports the call. ValueError where none does."
-    choose('backend', name, ['auto', *backends])
+    if name != 'auto': choose('backend', name, ['auto', *backends])
     reasons = {}
-    for candidate, backend in backends.items():
-        if name not in ('auto', candidate): continue
-        reasons[candidate] = backend.unsupported_reason(a)
-        if not reasons[candidate]: return backend
+    for candidate in backends if name == 'auto' else [name]:
+        reasons[candidate] = backends[candidate].unsupported_reason(a)
+        if not reasons[candidate]: return backends[candidate]
     if name == 'auto': raise ValueError(f'no backend can run this: {reasons}')
     raise ValueError(f"backend {name!r} cannot run this: {reasons[name]}. "
                      "backend='auto' takes one that can")
@@ -351,6 +353,7 @@ def available_backends(device:str|torch.device='cpu', # where the tensors would 
 # %% ../../nbs/ssm/01_scan.ipynb #602acf6f
 def _fits(shape:tuple, wanted:tuple) -> bool:
     "Whether a shape is the wanted one, in which a text fits any size."
+    if shape == wanted: return True
     if len(shape) != len(wanted): return False
     return all(isinstance(w, str) or n == w for n, w in zip(shape, wanted))
 
@@ -366,16 +369,21 @@ def _check_tensor(function:str,   # for the message
                   *shapes:tuple   # that it may have; a text fits any size
                  ) -> None:
     "Raise ValueError unless `x` is real, on the device of `u`, and has such a shape."
-    what = f'{function}: {name}'
-    if not isinstance(x, Tensor):
-        raise ValueError(f'{what} is a {type(x).__name__}, expected a tensor')
-    if not x.is_floating_point():
-        raise ValueError(f'{what} has dtype {x.dtype}, expected a real floating-point dtype')
-    if x.device != u.device:
-        raise ValueError(f'{what} is on {x.device}, expected {u.device}, where {first} is')
-    if not any(_fits(x.shape, s) for s in shapes):
-        expected = ' or '.join(_shape_text(s) for s in shapes)
-        raise ValueError(f'{what} has shape {_shape_text(x.shape)}, expected {expected}')
+    real = isinstance(x, Tensor) and x.dtype.is_floating_point
+    if real and x.device == u.device:
+        shape = x.shape
+        for s in shapes:
+            if _fits(shape, s): return
+    raise ValueError(f'{function}: {name} {_misfit(first, u, x, shapes)}')
+
+def _misfit(first:str, u:Tensor, x:Tensor, shapes:tuple) -> str:
+    "What is wrong with an argument, and what was expected."
+    if not isinstance(x, Tensor): return f'is a {type(x).__name__}, expected a tensor'
+    if not x.dtype.is_floating_point:
+        return f'has dtype {x.dtype}, expected a real floating-point dtype'
+    if x.device != u.device: return f'is on {x.device}, expected {u.device}, where {first} is'
+    expected = ' or '.join(_shape_text(s) for s in shapes)
+    return f'has shape {_shape_text(x.shape)}, expected {expected}'
 
 # %% ../../nbs/ssm/01_scan.ipynb #33c7a1cc
 def _check_groups(name:str, w:Tensor, d:int) -> None:
@@ -427,7 +435,11 @@ def selective_scan(u:Tensor,                       # (B, D, L) input
     a = ScanArgs(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state,
                  discretization, reverse)
     _check(a)
-    chosen = pick_backend(BACKENDS, backend, a)
-    with torch.autocast(u.device.type, enabled=False):
-        y, last = chosen.run(a)
+    y, last = _without_autocast(pick_backend(BACKENDS, backend, a), a)
     return (y, last) if return_last_state else y
+
+def _without_autocast(backend:Backend, a:ScanArgs) -> tuple[Tensor, Tensor|None]:
+    "Run a backend, in the dtypes that it has chosen."
+    device = a.u.device.type
+    if not torch.is_autocast_enabled(device): return backend.run(a)
+    with torch.autocast(device, enabled=False): return backend.run(a)

@@ -13,16 +13,16 @@ import torch.nn.functional as F
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import (_adjoint, _advance, _at, _block, _chunk, _even, _far,
-                                          _per_channel, _sigmoid, _signal, _silu, _silu_slope,
-                                          _step, _sum_channels, _sum_components, _varying)
+from .primitives import (_adjoint, _advance, _at, _block, _chunk, _eager, _even,
+                                          _far, _per_channel, _sigmoid, _signal, _silu, _silu_slope,
+                                          _step, _sum_channels, _sum_components, _varying, Run)
 from .scan_split import span_states
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #ca19606b
 # The compiler must not know that `one` is 1: it would give neighbouring elements to one thread
 # and then move them to the threads that need them. The others would only cause more compilations.
 _OPAQUE = ['one', 'states', 'L', 'ratio_B', 'ratio_C', 'groups_B', 'groups_C', 'batch', 'blocks',
-           'spans', 'items', 'padded', 'seg']
+           'spans', 'items', 'padded', 'seg', 'n', 'chunks', 'cleared']
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #12455444
 @triton.jit
@@ -47,20 +47,18 @@ def _signals(
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #4249877f
 @triton.jit
-def _tiles_kernel(
+def _copy_tile(
     # pointers
     w, x,
     # strides
     stride_w_b, stride_w_g, stride_w_n, stride_w_l,
-    # dimensions
-    G, n, L, N, chunks,
+    # row of the batch and group, first token, dimensions
+    row, first, G, n, L, chunks, N: tl.constexpr,
     # meta-parameters
     BN: tl.constexpr, FAR: tl.constexpr,
 ):
     "Copies 4 chunks of B or C (B, G, N, L), in any order in memory, to (B, G, chunks, N, 8)."
-    pieces = tl.cdiv(chunks, 4)
-    row = (tl.program_id(0) // pieces).to(tl.int64)
-    first, k = tl.program_id(0) % pieces * 32, tl.arange(0, BN)
+    k = tl.arange(0, BN)
     if FAR: first, k = first.to(tl.int64), k.to(tl.int64)
     t = first + tl.arange(0, 32)
     rows = w + row // G * stride_w_b + row % G * stride_w_g
@@ -68,6 +66,55 @@ def _tiles_kernel(
     tile = tl.load(at, mask=(k < n)[:, None] & (t < L)[None, :], other=0.)
     to = x + row * chunks * N * 8 + (t // 8 * 8 * N + t % 8)[None, :] + k[:, None] * 8
     tl.store(to, tile.to(tl.float32), mask=(k < N)[:, None] & (t < chunks * 8)[None, :])
+
+@triton.jit
+def _channel_of(e, n: tl.constexpr, BD: tl.constexpr, K):
+    "Channel, component, and whether they exist but for the number of components, of a block."
+    j = e // (n * BD)
+    inside = j % tl.cdiv(K, BD) * BD + e % BD
+    return j // tl.cdiv(K, BD) * K + inside, e // BD % n, inside < K
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #cad5abfb
+@triton.jit(do_not_specialize=_OPAQUE)
+def _prepare_kernel(
+    # pointers
+    A, B, C, rates, tiles_B, tiles_C, zeros,
+    # strides
+    stride_A_d, stride_A_n,
+    stride_B_b, stride_B_g, stride_B_n, stride_B_l,
+    stride_C_b, stride_C_g, stride_C_n, stride_C_l,
+    # dimensions
+    K, blocks, n, L, chunks, batch, groups_B, groups_C, cleared, N: tl.constexpr,
+    # meta-parameters
+    CLEAR: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, FAR: tl.constexpr, SIZE: tl.constexpr,
+):
+    """Tiles of B and C, A times log2(e) in blocks, and memory set to zero. A program copies 4 chunks
+    of one group and its share of the rest."""
+    item = tl.program_id(0)
+    pieces = tl.cdiv(chunks, 4)
+    row, first = (item // pieces).to(tl.int64), item % pieces * 32
+    rows_B = batch * groups_B
+    if row < rows_B:
+        _copy_tile(
+            B, tiles_B,
+            stride_B_b, stride_B_g, stride_B_n, stride_B_l,
+            row, first, groups_B, n, L, chunks, N, BN, FAR)
+    else:
+        _copy_tile(
+            C, tiles_C,
+            stride_C_b, stride_C_g, stride_C_n, stride_C_l,
+            row - rows_B, first, groups_C, n, L, chunks, N, BN, FAR)
+    start, step = item.to(tl.int64) * SIZE, tl.num_programs(0).to(tl.int64) * SIZE
+    for e0 in range(start, blocks * N * BD, step):
+        e = e0 + tl.arange(0, SIZE)
+        d, k, real = _channel_of(e, N, BD, K)
+        here = e < blocks * N * BD
+        a = tl.load(A + d * stride_A_d + k * stride_A_n, mask=here & real & (k < n), other=0.)
+        tl.store(rates + e, a.to(tl.float32) * 1.4426950408889634, mask=here)
+    if CLEAR:
+        for e0 in range(start, cleared, step):
+            e = e0 + tl.arange(0, SIZE)
+            tl.store(zeros + e, tl.zeros([SIZE], tl.float32), mask=e < cleared)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #5b0e6dbd
 @triton.jit
@@ -398,6 +445,43 @@ def _backward_kernel(
             tl.atomic_add(dA + j * BD * N + at, 0.6931471805599453 * sum_A, sem='relaxed')
         tl.debug_barrier()
 
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #ae41d817
+@triton.jit(do_not_specialize=_OPAQUE)
+def _finish_kernel(
+    # pointers
+    dBC, sum_A, sum_D, sum_bias,
+    dA, dB, dC, dD, dbias,
+    # dimensions
+    K, blocks, n, L, padded, batch, groups_B, groups_C, N: tl.constexpr,
+    # meta-parameters
+    HAS_D: tl.constexpr, HAS_BIAS: tl.constexpr, LAST: tl.constexpr,
+    BD: tl.constexpr, BN: tl.constexpr, SIZE: tl.constexpr,
+):
+    """Gradients from sums: of B and C, components innermost, for the rows of one part; with `LAST`,
+    of A, D and the bias, each program a share of them."""
+    item, pieces = tl.program_id(0), tl.cdiv(L, 32)
+    row = (item // pieces).to(tl.int64)
+    t, k = item % pieces * 32 + tl.arange(0, 32), tl.arange(0, BN)
+    here = (t < L)[:, None] & (k < n)[None, :]
+    tile = tl.load(dBC + (row * padded + t)[:, None] * N + k[None, :], mask=here, other=0.)
+    rows_B = batch * groups_B
+    if row < rows_B: tl.store(dB + (row * L + t)[:, None] * n + k[None, :], tile, mask=here)
+    else: tl.store(dC + ((row - rows_B) * L + t)[:, None] * n + k[None, :], tile, mask=here)
+    if LAST:
+        start, step = item.to(tl.int64) * SIZE, tl.num_programs(0).to(tl.int64) * SIZE
+        for e0 in range(start, blocks * N * BD, step):
+            e = e0 + tl.arange(0, SIZE)
+            d, c, real = _channel_of(e, N, BD, K)
+            exists = (e < blocks * N * BD) & real & (c < n)
+            total = tl.load(sum_A + e, mask=exists, other=0.)
+            tl.store(dA + d * n + c, total * 1.4426950408889634, mask=exists)
+        channels = blocks // tl.cdiv(K, BD) * K
+        for e0 in range(start, channels, step):
+            e = e0 + tl.arange(0, SIZE)
+            if HAS_D: tl.store(dD + e, tl.load(sum_D + e, mask=e < channels), mask=e < channels)
+            if HAS_BIAS:
+                tl.store(dbias + e, tl.load(sum_bias + e, mask=e < channels), mask=e < channels)
+
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #18ae5626
 class Launch(NamedTuple):
     "How the kernels are launched."
@@ -415,9 +499,9 @@ class _Inputs(NamedTuple):
     "Inputs of the operator."
     u:Tensor         # (B, D, L)
     delta:Tensor     # (B, D, L)
-    A:Tensor         # (blocks, N, BD), see `_blocks`
-    B:Tensor         # (B, G, N, L)
-    C:Tensor         # (B, G, N, L)
+    A:Tensor         # (D, N)
+    B:Tensor         # (B, N, L) or (B, G, N, L)
+    C:Tensor         # (B, N, L) or (B, G, N, L)
     D:Tensor|None    # (D,) float32
     z:Tensor|None    # (B, D, L)
     bias:Tensor|None # (D,) float32
@@ -427,12 +511,12 @@ class _Inputs(NamedTuple):
 
     @property
     def groups(self) -> int: # of channels that share B and C
-        return math.lcm(self.B.shape[1], self.C.shape[1])
+        return math.lcm(_groups_of(self.B), _groups_of(self.C))
 
     def dimensions(self) -> tuple[int, ...]:
         "L, K, ratio_B, ratio_C, groups_B and groups_C of the kernels."
         _, d, l = self.u.shape
-        groups_B, groups_C = self.B.shape[1], self.C.shape[1]
+        groups_B, groups_C = _groups_of(self.B), _groups_of(self.C)
         ratios = self.groups // groups_B, self.groups // groups_C
         return l, d // self.groups, *ratios, groups_B, groups_C
 
@@ -440,10 +524,27 @@ class _Inputs(NamedTuple):
         "HAS_D, HAS_Z and HAS_BIAS of the kernels."
         return self.D is not None, self.z is not None, self.bias is not None
 
+    def layout(self) -> tuple:
+        "All that the launches of the kernels follow from."
+        u, delta, A, B, C, D, z, bias, *how = self
+        signals = u.shape, u.stride(), delta.stride(), z if z is None else (z.stride(), z.dtype)
+        weights = A.shape, A.stride(), B.shape, B.stride(), C.shape, C.stride()
+        dtypes = u.dtype, delta.dtype, A.dtype, B.dtype, C.dtype
+        return u.device, signals, weights, dtypes, D is None, bias is None, *how
+
+def _groups_of(w:Tensor) -> int:
+    "Groups of channels in B or C."
+    if w.dim() == 4: return w.shape[1]
+    return 1
+
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #82e7ca10
+def _cdiv(n:int, of:int) -> int:
+    "n / of, rounded up (`triton.cdiv` is slow outside of kernels)."
+    return -(-n // of)
+
 def _up(n:int, to:int) -> int:
     "The next multiple."
-    return triton.cdiv(n, to) * to
+    return _cdiv(n, to) * to
 
 def _processors(device:torch.device) -> int:
     "Multiprocessors of a GPU; 1 for the interpreter."
@@ -456,25 +557,48 @@ def _block_size(batch:int, channels:int, N:int, device:torch.device, launch:Laun
     enough = 16 * launch.resident * _processors(device)
     return 16 if N <= 32 and batch * channels >= enough else 8
 
+def _blocks(x:_Inputs, launch:Launch) -> tuple[int, int, int]:
+    "Blocks of channels, components and channels of each: the shape of `A` and of a state."
+    b, d, _ = x.u.shape
+    n = x.A.shape[1]
+    BD = _block_size(b, d, n, x.u.device, launch)
+    return x.groups * _cdiv(d // x.groups, BD), _up(n, 8), BD
+
 def _segments(l:int, launch:Launch=LAUNCH) -> tuple[int, int]:
     "Number of segments, and tokens in each: as equal as can be."
-    n = triton.cdiv(l, launch.segment)
-    return n, _up(triton.cdiv(l, n), 8)
+    n = _cdiv(l, launch.segment)
+    return n, _up(_cdiv(l, n), 8)
 
 def _spans(pieces:int, l:int, device:torch.device, launch:Launch=LAUNCH) -> int:
     "Programs for each sequence: several if rows and blocks of channels are too few for the device."
     n, _ = _segments(l, launch)
     free = launch.resident * _processors(device) // pieces
-    segments_of_span = triton.cdiv(n, max(1, min(n, free)))
-    return triton.cdiv(n, segments_of_span)  # every span has at least one segment
+    segments_of_span = _cdiv(n, max(1, min(n, free)))
+    return _cdiv(n, segments_of_span)  # every span has at least one segment
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #e3a2df77
-def _signal_like(u:Tensor, dtype:torch.dtype) -> Tensor:
+class _New(NamedTuple):
+    "A tensor to be made."
+    sizes:tuple
+    strides:tuple
+    dtype:torch.dtype
+
+def _signal_like(u:Tensor, dtype:torch.dtype) -> _New:
     "A new signal in the memory order of `u`."
     b, d, l = u.shape
     channels_inside = u.stride(1) < u.stride(2)
-    if channels_inside: return u.new_empty(b, l, d, dtype=dtype).transpose(1, 2)
-    return u.new_empty(b, d, l, dtype=dtype)
+    strides = (d * l, 1, d) if channels_inside else (d * l, l, 1)
+    return _New(u.shape, strides, dtype)
+
+def _row_major(sizes:tuple, dtype:torch.dtype=torch.float32) -> _New:
+    "A new tensor with its last axis innermost."
+    inner = [sizes[i + 1:] for i in range(len(sizes))]
+    return _New(sizes, tuple(math.prod(n) for n in inner), dtype)
+
+def _make(news:tuple[_New|None, ...], device:torch.device) -> tuple[Tensor|None, ...]:
+    "New tensors."
+    return tuple([n if n is None else torch.empty_strided(n[0], n[1], dtype=n[2], device=device)
+                  for n in news])
 
 def _divisor(*signals:Tensor|None) -> int:
     "The largest of 1, 2, 4, 8 that divides the rows of all signals if tokens lie side by side."
@@ -482,63 +606,118 @@ def _divisor(*signals:Tensor|None) -> int:
     if any(x.stride(2) != 1 for x in present): return 1
     return math.gcd(8, *(x.shape[2] for x in present), *(x.stride(1) for x in present))
 
-def _tiles(w:Tensor) -> Tensor:
-    "B or C (B, G, N, L) in float32 as (B, G, L / 8, N, 8), N and L filled up with zeros."
-    b, G, n, l = w.shape
-    N, chunks = _up(n, 8), triton.cdiv(l, 8)
-    x = w.new_empty(b, G, chunks, N, 8, dtype=torch.float32)
-    _tiles_kernel[triton.cdiv(chunks, 4) * b * G,](
-        w, x,
-        *w.stride(),
-        G, n, l, N, chunks,
-        BN=triton.next_power_of_2(N), FAR=_far(w, x, axis=2))
-    return x
-
-def _far_states(x:_Inputs) -> bool:
+def _far_states(x:_Inputs, blocks:int, N:int, BD:int) -> bool:
     "Whether there are 2^31 numbers in A, or in B or C of one sequence."
-    blocks, N, BD = x.A.shape
     return max(blocks * BD, x.u.shape[2] + 8) * N >= 2**31
 
 def _strides(x:Tensor|None) -> tuple[int, ...]:
     "Strides of a signal that may be missing."
-    return x.stride() if x is not None else (0, 0, 0)
+    return (0, 0, 0) if x is None else x.stride()
+
+def _memory(x:_Inputs, sizes:tuple) -> tuple[Tensor, ...]:
+    "Pieces of one new piece of float32 memory."
+    return x.u.new_empty(sum(sizes), dtype=torch.float32).split_with_sizes(sizes)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #993cfffe
-def _empty_outputs(x:_Inputs, launch:Launch) -> tuple[Tensor, Tensor, Tensor]:
-    "Empty results of the forward pass."
+def _remember(plans:dict, # layout -> plan
+              layout:tuple,
+              plan:tuple,
+              most:int=1000 # plans
+             ) -> tuple:  # plan
+    "Keep a plan. Past the limit all are forgotten, which costs no more than making them again."
+    if len(plans) >= most: plans.clear()
+    plans[layout] = plan
+    return plan
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #cf13a6e4
+def _plan_prepare(x:_Inputs,
+                  n:int,          # rows of the batch
+                  blocks:int, N:int, BD:int, # see `_blocks`
+                  cleared:int=0   # numbers to set to zero
+                 ) -> tuple[Run, tuple[int, int, int]]: # sizes of A in blocks, tiles of B and of C
+    "How `_prepare_kernel` is launched, and the memory that it fills."
+    l, K, _, _, groups_B, groups_C = x.dimensions()
+    chunks = _cdiv(l, 8)
+    def strides(w): return w.stride() if w.dim() == 4 else (w.stride(0), 0, *w.stride()[1:])
+    far = any(_far(w, axis=w.dim() - 2) for w in (x.B, x.C)) or (chunks + 1) * N * 8 >= 2**31
+    sizes = K, blocks, x.A.shape[1], l, chunks, n, groups_B, groups_C, cleared, N
+    meta = cleared > 0, BD, triton.next_power_of_2(N), far, 1024
+    numbers = (*x.A.stride(), *strides(x.B), *strides(x.C), *sizes, *meta)
+    rows = n * groups_B, n * groups_C
+    tiles = [r * chunks * N * 8 for r in rows]
+    run = Run(_prepare_kernel, sum(rows) * _cdiv(chunks, 4), numbers)
+    return run, (blocks * N * BD, *tiles)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #7a5f6f0e
+class _ForwardPlan(NamedTuple):
+    "How the forward pass is launched."
+    outputs:tuple[_New, ...]
+    memory:tuple   # sizes: A in blocks, tiles of B and C
+    prepare:Run
+    spans:int      # of each sequence
+    seg:int        # chunks of a segment
+    run:Run
+
+_FORWARD:dict[tuple, _ForwardPlan] = {}
+
+def _news_of_outputs(x:_Inputs, launch:Launch) -> tuple[_New, ...]:
+    "Results of the forward pass: output, last state, states between segments."
     b, _, l = x.u.shape
-    n, _ = _segments(l, launch)
-    last, starts = x.A.new_empty(b, *x.A.shape), x.A.new_empty(b, n - 1, *x.A.shape)
+    blocks = _blocks(x, launch)
+    segments, _ = _segments(l, launch)
+    last, starts = _row_major((b, *blocks)), _row_major((b, segments - 1, *blocks))
     return _signal_like(x.u, x.u.dtype), last, starts
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e55f29c7
+def _plan_forward(x:_Inputs, launch:Launch) -> _ForwardPlan:
+    "The launches that fit these inputs."
+    b, _, l = x.u.shape
+    cut = _blocks(x, launch)
+    blocks, N, BD = cut
+    spans = _spans(b * blocks, l, x.u.device, launch)
+    seg = _segments(l, launch)[1] // 8
+    outputs = _news_of_outputs(x, launch)
+    y, _, _ = _make(outputs, torch.device('meta'))
+    far = _far(x.u, x.delta, x.z, y) or _far_states(x, *cut)
+    strides = (*x.u.stride(), *x.delta.stride(), *_strides(x.z), *y.stride())
+    sizes = (*x.dimensions(), blocks, spans, _up(l, 8), seg, N, 1, N)
+    switches = (*x.switches(), x.softplus, x.zoh, x.reverse)
+    even = _divisor(x.u, x.delta, x.z, y)
+    meta = launch.tokens, BD, 64 // BD, launch.stages, spans > 1, even, far
+    run = Run(_forward_kernel, b * spans * blocks, (*strides, *sizes, *switches, *meta),
+              num_warps=launch.num_warps, maxnreg=launch.forward_registers)
+    prepare, memory = _plan_prepare(x, b, *cut)
+    return _ForwardPlan(outputs, memory, prepare, spans, seg, run)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #384cf08d
+def _states_of_spans(x:_Inputs,
+                     signal:Tensor, z:Tensor|None, delta:Tensor, # (n, D, L), of rows of the batch
+                     A:Tensor, W:Tensor,   # in blocks, and tiles of B or C: flat
+                     given:Tensor|None,    # (n, blocks, N, BD)
+                     cut:tuple,            # `_blocks`
+                     spans:int, seg:int, adjoint:bool
+                    ) -> Tensor:           # (n, spans, blocks, N, BD)
+    "`span_states` from the memory that `_prepare_kernel` has filled."
+    n, _, l = signal.shape
+    W = W.view(n, -1, _cdiv(l, 8), cut[1], 8)
+    return span_states(signal, z, delta, A.view(cut), W, x.bias, given, x.groups, spans, seg,
+                       x.softplus, x.zoh, x.reverse, adjoint)
 
 def _run_forward(x:_Inputs, launch:Launch=LAUNCH) -> tuple[Tensor, Tensor, Tensor]:
     "Launch the forward pass."
-    b, _, l = x.u.shape
-    blocks, N, BD = x.A.shape
-    spans = _spans(b * blocks, l, x.u.device, launch)
-    seg = _segments(l, launch)[1] // 8
-    y, last, starts = _empty_outputs(x, launch)
-    B, C = _tiles(x.B), _tiles(x.C)
+    key = launch, x.layout()
+    plan = _FORWARD.get(key) or _remember(_FORWARD, key, _plan_forward(x, launch))
+    y, last, starts = _make(plan.outputs, x.u.device)
+    A, B, C = _memory(x, plan.memory)
+    plan.prepare(x.A, x.B, x.C, A, B, C, None)
     ends = last
-    if spans > 1:
-        ends = span_states(x.u, None, x.delta, x.A, B, x.bias, None, x.groups, spans, seg,
-                           x.softplus, x.zoh, x.reverse, adjoint=False)
-    _forward_kernel[b * spans * blocks,](
-        x.u, x.delta, x.A, B, C, x.D, x.z, x.bias,
-        y, ends, starts,
-        *x.u.stride(),
-        *x.delta.stride(),
-        *_strides(x.z),
-        *y.stride(),
-        *x.dimensions(), blocks, spans, B.shape[2] * 8, seg, N, 1, N,
-        *x.switches(), x.softplus, x.zoh, x.reverse,
-        T=launch.tokens, BD=BD, BN=64 // BD, STAGES=launch.stages,
-        BEGUN=spans > 1, EVEN=_divisor(x.u, x.delta, x.z, y),
-        FAR=_far(x.u, x.delta, x.z, y) or _far_states(x),
-        num_warps=launch.num_warps, maxnreg=launch.forward_registers)
-    return y, last if spans == 1 else ends[:, -1].contiguous(), starts
+    if plan.spans > 1:
+        ends = _states_of_spans(x, x.u, None, x.delta, A, B, None, last.shape[1:], plan.spans,
+                                plan.seg, False)
+    plan.run(x.u, x.delta, A, B, C, x.D, x.z, x.bias, y, ends, starts)
+    return y, last if plan.spans == 1 else ends[:, -1].contiguous(), starts
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #384cf08d
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #b4ad4f58
 @torch.library.custom_op('mambaflow::selective_scan', mutates_args=())
 def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
              D:Tensor|None, z:Tensor|None, bias:Tensor|None,
@@ -546,100 +725,132 @@ def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
             ) -> tuple[Tensor, Tensor, Tensor]:
     """y (B, D, L), last state (B, blocks, N, BD), and the states between segments
     (B, segments - 1, blocks, N, BD). Inputs as in `_Inputs`."""
-    return _run_forward(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse), LAUNCH)
+    return _run_forward(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse))
 
 @_forward.register_fake
 def _forward_outputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     "Empty results of the forward pass."
-    return _empty_outputs(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse), LAUNCH)
+    x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
+    return _make(_news_of_outputs(x, LAUNCH), u.device)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #01548b50
-def _empty_gradients(x:_Inputs) -> tuple[Tensor, ...]:
-    "Empty gradients of u, delta, A, B, C, D, z, bias; no elements where there is no argument."
-    u, z = x.u, x.z
-    def channels(v): return u.new_empty(u.shape[1] if v is not None else 0, dtype=torch.float32)
+def _news_of_gradients(x:_Inputs) -> tuple[_New|None, ...]:
+    "Gradients of u, delta, A, B, C, D, z, bias; None where there is no argument."
     def components_inside(w):
-        b, G, n, l = w.shape
-        return w.new_empty(b, G, l, n).transpose(2, 3)
-    dz = u.new_empty(0) if z is None else _signal_like(u, z.dtype)
-    return (_signal_like(u, u.dtype), _signal_like(u, x.delta.dtype), torch.empty_like(x.A),
-            components_inside(x.B), components_inside(x.C), channels(x.D), dz, channels(x.bias))
+        *_, n, l = w.shape
+        G = _groups_of(w)
+        strides = (G * n * l, n * l, 1, n) if w.dim() == 4 else (n * l, 1, n)
+        return _New(w.shape, strides, w.dtype)
+    def like(v): return v if v is None else _row_major(v.shape, v.dtype)
+    dz = None if x.z is None else _signal_like(x.u, x.z.dtype)
+    du, ddelta = _signal_like(x.u, x.u.dtype), _signal_like(x.u, x.delta.dtype)
+    dB, dC = components_inside(x.B), components_inside(x.C)
+    return du, ddelta, like(x.A), dB, dC, like(x.D), dz, like(x.bias)
 
-def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
-    "Some rows of a batch; nothing of a tensor that is missing."
-    return x if x is None or not len(x) else x[first:first + n]
+class _Part(NamedTuple):
+    "How the backward pass is launched for some rows of the batch."
+    first:int
+    n:int         # rows
+    prepare:Run
+    run:Run
+    finish:Run
 
-def _copy_untiled(w:Tensor, tiles:Tensor) -> None:
-    "Fill w (B, G, N, L) from (B * G, L filled up, N filled up)."
-    b, G, n, l = w.shape
-    w.copy_(tiles.unflatten(0, (b, G))[:, :, :l, :n].transpose(2, 3))
+class _BackwardPlan(NamedTuple):
+    "How the backward pass is launched."
+    gradients:tuple[_New|None, ...]
+    cut:tuple     # `_blocks`
+    memory:tuple  # sizes: A in blocks, tiles of B and C, sums of `_SUMS`, and of the programs
+    spans:int     # of each sequence
+    seg:int       # chunks of a segment
+    parts:tuple[_Part, ...]
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #0299139c
+_BACKWARD:dict[tuple, _BackwardPlan] = {}
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #b6812fdd
+def _plan_backward(dy:Tensor, given:bool, x:_Inputs, launch:Launch) -> _BackwardPlan:
+    "The launches that fit these inputs; `given` is whether the last state has a gradient."
+    b, d, l = x.u.shape
+    cut = _blocks(x, launch)
+    blocks, N, BD = cut
+    spans = _spans(b * blocks, l, x.u.device, launch)
+    seg = _segments(l, launch)[1] // 8
+    slots = launch.resident * _processors(x.u.device)
+    # rows of a part: each program has three items or more
+    rows = _cdiv(b, max(1, b * blocks // (3 * slots)))
+    items = rows * spans * blocks
+    # the fewest programs that take no more turns: each has scratch memory
+    programs = _cdiv(items, _cdiv(items, slots))
+    _, K, _, _, groups_B, groups_C = x.dimensions()
+    per_row = (groups_B + groups_C) * _up(l, 8) * N   # of the gradients of B and C
+    sums = rows * per_row, blocks * N * BD, _up(d, 32), _up(d, 32)
+    gradients = _news_of_gradients(x)
+    du, ddelta, *_, dz, _ = _make(gradients, torch.device('meta'))
+    far = _far(dy, x.u, x.delta, x.z, du) or _far_states(x, *cut)
+    strides = (*dy.stride(), *x.u.stride(), *x.delta.stride(), *_strides(x.z), *du.stride())
+    switches = (*x.switches(), given or spans > 1, x.softplus, x.zoh, x.reverse)
+    even = _divisor(dy, x.u, x.delta, x.z, du, ddelta, dz)
+    meta = launch.tokens, BD, 64 // BD, launch.stages, even, far
+    def part(first):
+        n = min(rows, b - first)
+        last = first + n == b
+        items = n * spans * blocks
+        prepare, memory = _plan_prepare(x, n, *cut, cleared=n * per_row if first else sum(sums))
+        sizes = (*x.dimensions(), n, blocks, spans, items, _up(l, 8), seg, 1, N)
+        numbers = (*strides, *sizes, *switches, *meta)
+        sizes = K, blocks, x.A.shape[1], l, _up(l, 8), n, groups_B, groups_C, N
+        which = x.D is not None, x.bias is not None, last, BD, triton.next_power_of_2(N), 1024
+        finish = Run(_finish_kernel, n * (groups_B + groups_C) * _cdiv(l, 32), (*sizes, *which))
+        run = Run(_backward_kernel, min(programs, items), numbers, num_warps=launch.num_warps)
+        return _Part(first, n, prepare, run, finish), memory
+    parts, memories = zip(*(part(first) for first in range(0, b, rows)))
+    of_programs = programs * seg * N * BD, programs * 3 * N * BD
+    return _BackwardPlan(gradients, cut, (*memories[0], *sums, *of_programs), spans, seg, parts)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #499cf840
 def _run_backward(dy:Tensor,         # (B, D, L)
                   dlast:Tensor|None, # (B, blocks, N, BD)
                   starts:Tensor,     # of the forward pass
                   x:_Inputs,
                   launch:Launch=LAUNCH
-                 ) -> tuple[Tensor, ...]:
-    "Launch the backward pass; gradients as in `_empty_gradients`."
-    b, _, l = x.u.shape
-    blocks, N, BD = x.A.shape
-    seg = _segments(l, launch)[1] // 8
-    spans = _spans(b * blocks, l, x.u.device, launch)
-    grads = _empty_gradients(x)
-    du, ddelta, dA, dB, dC, dD, dz, dbias = grads
-    for w in (dA, dD, dbias): w.zero_()
-    slots = launch.resident * _processors(x.u.device)
-    # rows of a part: each program has three items or more
-    rows = triton.cdiv(b, max(1, b * blocks // (3 * slots)))
-    items = rows * spans * blocks
-    # the fewest programs that take no more turns: each has scratch memory
-    programs = triton.cdiv(items, triton.cdiv(items, slots))
-    hs, scratch = x.A.new_empty(programs, seg, N, BD), x.A.new_empty(programs, 3, N, BD)
-    if dlast is not None: dlast = dlast.contiguous()
-    for r in range(0, b, rows):
-        _run_part(r, min(rows, b - r), dy, dlast, starts, x, grads, hs, scratch, seg, spans, launch)
+                 ) -> tuple[Tensor|None, ...]: # as `_news_of_gradients`
+    "Launch the backward pass."
+    given = dlast is not None
+    key = launch, given, dy.stride(), dy.dtype, x.layout()
+    plan = _BACKWARD.get(key) or _remember(_BACKWARD, key, _plan_backward(dy, given, x, launch))
+    grads = _make(plan.gradients, x.u.device)
+    memory = _memory(x, plan.memory)
+    if given: dlast = dlast.contiguous()
+    for part in plan.parts: _run_part(part, dy, dlast, starts, x, grads, memory, plan)
     return grads
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e60e784e
-def _run_part(first:int, n:int,    # rows of the batch
-              dy:Tensor, dlast:Tensor|None, starts:Tensor, x:_Inputs,
-              grads:tuple,         # of all rows, written
-              hs:Tensor, scratch:Tensor, # memory of the programs
-              seg:int, spans:int, launch:Launch
-             ) -> None:
-    "The backward pass for some rows of the batch. Its float32 copies are freed at the end."
-    blocks, N, BD = x.A.shape
-    du, ddelta, dA, dB, dC, dD, dz, dbias = grads
-    def part(w): return _rows_of(w, first, n)
-    B, C = _tiles(part(x.B)), _tiles(part(x.C))
-    padded = B.shape[2] * 8
-    rows_B, rows_C = n * x.B.shape[1], n * x.C.shape[1]
-    dBC = x.A.new_zeros(rows_B + rows_C, padded, N)
-    leaving = part(dlast)
-    if spans > 1:
-        leaving = span_states(part(dy), part(x.z), part(x.delta), x.A, C, x.bias, leaving,
-                              x.groups, spans, seg, x.softplus, x.zoh, x.reverse, adjoint=True)
-    items = n * spans * blocks
-    _backward_kernel[min(len(hs), items),](
-        part(dy), leaving, part(x.u), part(x.delta),
-        x.A, B, C, x.D, part(x.z), x.bias, part(starts),
-        hs, scratch,
-        part(du), part(ddelta), part(dz), dA, dBC, dD, dbias,
-        *dy.stride(),
-        *x.u.stride(),
-        *x.delta.stride(),
-        *_strides(x.z),
-        *du.stride(),
-        *x.dimensions(), n, blocks, spans, items, padded, seg, 1, N,
-        *x.switches(), leaving is not None, x.softplus, x.zoh, x.reverse,
-        T=launch.tokens, BD=BD, BN=64 // BD, STAGES=launch.stages,
-        EVEN=_divisor(dy, x.u, x.delta, x.z, du, ddelta, dz),
-        FAR=_far(dy, x.u, x.delta, x.z, du) or _far_states(x), num_warps=launch.num_warps)
-    _copy_untiled(part(dB), dBC[:rows_B])
-    _copy_untiled(part(dC), dBC[rows_B:])
+def _rows_of(x:Tensor|None, first:int, n:int) -> Tensor|None:
+    "Some rows of a batch; nothing of a tensor that is missing."
+    if x is None: return None
+    return x[first:first + n]
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #b639c268
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #f24da90e
+def _run_part(part:_Part, dy:Tensor, dlast:Tensor|None, starts:Tensor, x:_Inputs,
+              grads:tuple,         # of all rows, written
+              memory:tuple[Tensor, ...], # see `_BackwardPlan`
+              plan:_BackwardPlan
+             ) -> None:
+    "The backward pass for some rows of the batch."
+    whole = len(plan.parts) == 1
+    def rows(w): return w if whole else _rows_of(w, part.first, part.n)
+    A, B, C, dBC, sum_A, sum_D, sum_bias, hs, scratch = memory
+    du, ddelta, dA, dB, dC, dD, dz, dbias = grads
+    dy, leaving = rows(dy), rows(dlast)
+    u, delta, z = rows(x.u), rows(x.delta), rows(x.z)
+    part.prepare(x.A, rows(x.B), rows(x.C), A, B, C, dBC)
+    if plan.spans > 1:
+        tiles = C if whole else C[:part.n * len(C) // plan.parts[0].n]
+        leaving = _states_of_spans(x, dy, z, delta, A, tiles, leaving, plan.cut, plan.spans,
+                                   plan.seg, True)
+    part.run(dy, leaving, u, delta, A, B, C, x.D, z, x.bias, rows(starts), hs, scratch,
+             rows(du), rows(ddelta), rows(dz), sum_A, dBC, sum_D, sum_bias)
+    part.finish(dBC, sum_A, sum_D, sum_bias, dA, rows(dB), rows(dC), dD, dbias)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #8598ff15
 @torch.library.custom_op('mambaflow::selective_scan_backward', mutates_args=())
 def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor,
               u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
@@ -648,21 +859,26 @@ def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor,
              ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     "Gradients of u, delta, A, B, C, D, z and bias; empty where there is no such argument."
     x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
-    return _run_backward(dy, dlast, starts, x, LAUNCH)
+    return _no_none(_run_backward(dy, dlast, starts, x), u)
 
 @_backward.register_fake
 def _backward_outputs(dy, dlast, starts, u, delta, A, B, C, D, z, bias, softplus, zoh, reverse):
     "Empty gradients."
-    return _empty_gradients(_Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse))
+    x = _Inputs(u, delta, A, B, C, D, z, bias, softplus, zoh, reverse)
+    return _no_none(_make(_news_of_gradients(x), u.device), u)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #33ed3465
+def _no_none(grads:tuple, u:Tensor) -> tuple[Tensor, ...]:
+    "An operator returns tensors only."
+    return tuple(u.new_empty(0) if g is None else g for g in grads)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #507181ae
 def _save(ctx, inputs, output):
     "Keep the inputs and the states between segments; all other states are computed again."
     u, delta, A, B, C, D, z, bias, *ctx.how = inputs
     ctx.save_for_backward(output[2], u, delta, A, B, C, D, z, bias)
     ctx.set_materialize_grads(False)
 
-def _differentiate(ctx, dy, dlast, _):
+def _differentiate(ctx, dy, dlast, _=None):
     "Gradients for autograd, None where there was no argument."
     starts, u, *rest = ctx.saved_tensors
     if dy is None: dy = torch.zeros_like(u)
@@ -671,40 +887,54 @@ def _differentiate(ctx, dy, dlast, _):
 
 _forward.register_autograd(_differentiate, setup_context=_save)
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #cbd1f4ec
-def _blocks(A:Tensor,    # (D, N)
-            groups:int,  # of channels
-            BD:int       # channels of a block
-           ) -> Tensor:  # (blocks, N, BD) times log2(e)
-    "A for the operator; N and the channels of each group are filled up with zeros to whole blocks."
-    d, n = A.shape
-    k, N = d // groups, _up(n, 8)
-    A = A.float() * math.log2(math.e)
-    A = F.pad(A.view(groups, k, n), (0, N - n, 0, _up(k, BD) - k))
-    return A.reshape(-1, BD, N).transpose(1, 2).contiguous()
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #09beba36
+def _prepare(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False,
+             discretization='mamba', reverse=False) -> _Inputs:
+    "Arguments of `selective_scan_triton` as inputs of the operator."
+    if D is not None: D = D.float().contiguous()
+    if delta_bias is not None: delta_bias = delta_bias.float().contiguous()
+    return _Inputs(u, delta, A, B, C, D, z, delta_bias,
+                   delta_softplus, discretization == 'zoh', reverse)
 
 def _unblock(last:Tensor, # (B, blocks, N, BD)
              groups:int,  # of channels
              d:int,       # channels
              n:int        # components
             ) -> Tensor:  # (B, d, n)
-    "Last states by channel, without what `_blocks` has filled up."
+    "Last states by channel, without what the blocks fill up."
     b, _, N, _ = last.shape
     last = last.transpose(2, 3).reshape(b, groups, -1, N)
     return last[:, :, :d // groups, :n].flatten(1, 2)
 
-def _prepare(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False,
-             discretization='mamba', reverse=False, launch=LAUNCH) -> _Inputs:
-    "Arguments of `selective_scan_triton` as inputs of the operator."
-    def f32(x): return x if x is None else x.float().contiguous()
-    if B.dim() == 3: B = B.unsqueeze(1)
-    if C.dim() == 3: C = C.unsqueeze(1)
-    groups, (d, n) = math.lcm(B.shape[1], C.shape[1]), A.shape
-    A = _blocks(A, groups, _block_size(len(u), d, n, u.device, launch))
-    return _Inputs(u, delta, A, B, C, f32(D), z, f32(delta_bias),
-                   delta_softplus, discretization == 'zoh', reverse)
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #0212cc71
+class _Scan(torch.autograd.Function):
+    "Both passes of an eager call."
+    @staticmethod
+    def forward(ctx, launch:Launch, how:tuple, *tensors:Tensor|None) -> tuple[Tensor, Tensor]:
+        "Output and last state, as the operator's. `how` are the other arguments of `_prepare`."
+        x = _prepare(*tensors, *how)
+        y, last, starts = _run_forward(x, launch)
+        ctx.save_for_backward(starts, *x[:8])
+        ctx.launch, ctx.how = launch, x[8:]
+        ctx.set_materialize_grads(False)
+        return y, last
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #e5234dfa
+    @staticmethod
+    def backward(ctx, dy:Tensor|None, dlast:Tensor|None) -> tuple:
+        "Gradients. If they are to be differentiated, the operator refuses."
+        if torch.is_grad_enabled(): return None, None, *_differentiate(ctx, dy, dlast)[:8]
+        starts, *saved = ctx.saved_tensors
+        x = _Inputs(*saved, *ctx.how)
+        if dy is None: dy = torch.zeros_like(x.u)
+        return None, None, *_run_backward(dy, dlast, starts, x, ctx.launch)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #28d06efb
+def _differentiable(tensors:tuple[Tensor|None, ...]) -> bool:
+    "Whether autograd wants to know of this call."
+    if not torch.is_grad_enabled(): return False
+    return any(x is not None and x.requires_grad for x in tensors)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #d2669ae7
 def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat16 or float32
                           delta:Tensor,              # (B, D, L)
                           A:Tensor,                  # (D, N)
@@ -715,14 +945,19 @@ def selective_scan_triton(u:Tensor,                  # (B, D, L) float16, bfloat
                           delta_bias:Tensor|None=None, # (D,)
                           delta_softplus:bool=False,
                           discretization:str='mamba',# 'mamba' or 'zoh'
-                          reverse:bool=False         # read from the last token to the first
-                         ) -> tuple[Tensor, Tensor]: # (B, D, L) in the dtype of u, and
+                          reverse:bool=False,        # read from the last token to the first
+                          return_last_state:bool=True # otherwise None is in its place
+                         ) -> tuple[Tensor, Tensor|None]: # (B, D, L) in the dtype of u, and
                                                      # the last state (B, D, N) in float32
     """The selective scan of `ssm/scan` on a GPU (Gu and Dao 2023); float32 state and sums.
     The arguments are those that `selective_scan` has checked."""
-    x = _prepare(u, delta, A, B, C, D, z, delta_bias, delta_softplus, discretization, reverse)
-    y, last, _ = _forward(*x)
-    return y, _unblock(last, x.groups, *A.shape)
+    tensors = u, delta, A, B, C, D, z, delta_bias
+    how = delta_softplus, discretization, reverse
+    if not _eager(*tensors): y, last, _ = _forward(*_prepare(*tensors, *how))
+    elif _differentiable(tensors): y, last = _Scan.apply(LAUNCH, how, *tensors)
+    else: y, last, _ = _run_forward(_prepare(*tensors, *how))
+    if not return_last_state: return y, None
+    return y, _unblock(last, math.lcm(_groups_of(B), _groups_of(C)), *A.shape)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #7fcdcc3e
 def unsupported_reason() -> str:

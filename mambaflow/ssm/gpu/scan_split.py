@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from .primitives import (_at, _block, _chunk, _far, _per_channel, _phis, _recur,
-                                          _signal, _silu, _step, _varying)
+                                          _signal, _silu, _step, _varying, run_kernel)
 
 # %% ../../../nbs/ssm/gpu/02_scan_split.ipynb #0e0ef2de
 # see `ssm/gpu/scan`
@@ -118,17 +118,13 @@ def span_states(x:Tensor,          # (B, D, L): u, or the gradient of the output
     ends = A.new_empty(b, spans, blocks, N, BD)
     steps = A.new_empty(b, spans, blocks, BD)
     far = _far(x, z, delta) or max(chunks * 8, blocks * BD) * N >= 2**31
-    _span_kernel[b * spans * blocks,](
-        x, z, delta, A, W, bias,
-        ends, steps,
-        *x.stride(),
-        *(z.stride() if z is not None else (0, 0, 0)),
-        *delta.stride(),
-        l, d // groups, groups // groups_W, groups_W, blocks, spans, chunks * 8, seg, N, 1, N,
-        z is not None, bias is not None, softplus, zoh, reverse, adjoint, far,
-        T=8, BD=BD, BN=64 // BD, STAGES=3, num_warps=1)
-    _combine_kernel[b * blocks,](
-        ends, steps, A, given,
-        blocks, spans, N,
-        given is not None, adjoint, BD, SIZE=triton.next_power_of_2(N * BD))
+    strides = (*x.stride(), *(z.stride() if z is not None else (0, 0, 0)), *delta.stride())
+    sizes = (l, d // groups, groups // groups_W, groups_W, blocks, spans, chunks * 8, seg, N, 1, N)
+    switches = z is not None, bias is not None, softplus, zoh, reverse, adjoint, far
+    T_BD_BN_STAGES = 8, BD, 64 // BD, 3
+    run_kernel(_span_kernel, b * spans * blocks, (x, z, delta, A, W, bias, ends, steps),
+               (*strides, *sizes, *switches, *T_BD_BN_STAGES), num_warps=1)
+    SIZE = triton.next_power_of_2(N * BD)
+    run_kernel(_combine_kernel, b * blocks, (ends, steps, A, given),
+               (blocks, spans, N, given is not None, adjoint, BD, SIZE))
     return ends
