@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KIB', 'CARDS', 'Case', 'USUAL', 'OTHERS', 'SPILLS', 'TENSOR', 'Card', 'Kernel', 'needs_of', 'run_scan', 'run_ssd',
-           'run_mamba2', 'needs', 'table', 'problems']
+           'run_mamba2', 'needs', 'table', 'allowed_spills', 'problems']
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #5d0a25af
 import contextlib
@@ -24,7 +24,7 @@ from triton.runtime import driver
 from triton.runtime.cache import get_cache_manager
 from .mamba2 import mamba2_inner_triton
 from .scan import selective_scan_triton
-from .ssd import ssd_triton
+from .ssd import reject, ssd_triton
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #09a51cdb
 class Card(NamedTuple):
@@ -49,6 +49,10 @@ class _Absent:
     def get_current_device(self): return self.name
     def get_current_stream(self, device): return None
     def get_current_target(self): return GPUTarget('cuda', CARDS[self.name].arch, 32)
+
+    @property
+    def utils(self): return self
+    def get_device_properties(self, name): return {'max_shared_mem': CARDS[name].shared}
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #e93b7ced
 def _active_driver():
@@ -165,14 +169,13 @@ def run_ssd(dtype:torch.dtype,
             bare:bool=False,         # without D, bias and softplus
             reverse:bool=False
            ) -> None:
-    "The scan of Mamba-2, forward and backward."
+    "The scan of Mamba-2, forward and backward, unless the kernels refuse its sizes."
     def signal(*shape): return torch.zeros(shape, dtype=dtype, requires_grad=True)
     def constant(*shape): return torch.zeros(shape, requires_grad=True)
     extra = {} if bare else dict(D=constant(H), dt_bias=constant(H), dt_softplus=True)
-    y = ssd_triton(
-        signal(rows, L, H, P), signal(rows, L, H), constant(H), signal(rows, L, 1, N),
-        signal(rows, L, 1, N), reverse=reverse, **extra)
-    _backward(y)
+    x, B, C = signal(rows, L, H, P), signal(rows, L, 1, N), signal(rows, L, 1, N)
+    if reject(x, B): return
+    _backward(ssd_triton(x, signal(rows, L, H), constant(H), B, C, reverse=reverse, **extra))
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #176a1638
 def run_mamba2(dtype:torch.dtype,
@@ -184,7 +187,10 @@ def run_mamba2(dtype:torch.dtype,
                taps:int=4,              # of the convolution
                reverse:bool=False
               ) -> None:
-    "What Mamba-2 does between its projections, forward and backward, and without gradients."
+    """What Mamba-2 does between its projections, forward and backward, and without gradients,
+    unless the kernels refuse its sizes."""
+    def empty(*shape): return torch.empty(rows, L, *shape, dtype=dtype)
+    if reject(empty(H, P), empty(1, N)): return
     def constant(*shape): return torch.zeros(shape, requires_grad=True)
     E, stream = H * P, H * P + 2 * N
     h = torch.zeros(rows, L, E + stream + H, dtype=dtype, requires_grad=True)
@@ -209,14 +215,12 @@ OTHERS: dict[str, Case] = {
     'Mamba-1, N 64, zoh': partial(run_scan, N=64, discretization='zoh'),
     'Mamba-1, N 64, zoh, one long row': partial(
         run_scan, N=64, D=8, L=1024, rows=1, discretization='zoh'),
-    'Mamba-1, N 256': partial(run_scan, N=256),
     'Mamba-2, N 16, P 16': partial(run_mamba2, N=16, P=16),
-    'Mamba-2, N 32, P 32, backwards': partial(run_mamba2, N=32, P=32, reverse=True),
+    'Mamba-2, N 40, P 24, 2 taps, backwards': partial(
+        run_mamba2, N=40, P=24, taps=2, reverse=True),
     'Mamba-2, N 128, P 64': partial(run_mamba2, N=128, P=64),
     'Mamba-2, N 64, P 128': partial(run_mamba2, N=64, P=128),
     'Mamba-2, N 128, P 128': partial(run_mamba2, N=128, P=128),
-    'Mamba-2, N 128, P 128, one long row': partial(run_mamba2, N=128, P=128, L=1024, H=2, rows=1),
-    'Mamba-2, N 40, P 24, 2 taps': partial(run_mamba2, N=40, P=24, taps=2),
     'ssd, N 64, P 64, bare': partial(run_ssd, N=64, P=64, bare=True)}
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #df6f68d9
@@ -250,19 +254,26 @@ def table(kernels:list[Kernel]|None=None # of `needs`; by default, the usual cas
     return wide[[card for card in CARDS if card in wide]]
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #6f05c816
-SPILLS = {  # bytes of a thread, at most
-    'scan._forward_kernel': 64,
-    'scan._backward_kernel': 400,
-    'ssd._sweep_kernel': 256,
-    'ssd._pairs_kernel': 1280}
+SPILLS = {  # (kernel, words of the case): bytes of a thread, at most
+    ('scan._forward_kernel', ''): 64,
+    ('scan._backward_kernel', ''): 400,
+    ('ssd._sweep_kernel', ''): 256,
+    ('ssd._pairs_kernel', ''): 1280}
 TENSOR = 512  # columns of tensor memory
 
+def allowed_spills(kernel:Kernel) -> int: # bytes of a thread
+    "What `SPILLS` states for it."
+    stated = [n for (name, words), n in SPILLS.items()
+              if name == kernel.name and words in kernel.case]
+    return max(stated, default=0)
+
+# %% ../../../nbs/ssm/gpu/08_cards.ipynb #20478a94
 def problems(kernels:list[Kernel] # of `needs`
             ) -> list[str]:       # empty when all fit
     "One line for each launch that does not fit its card, or spills more than `SPILLS` allows."
     found = []
     for k in kernels:
-        had, allowed = CARDS[k.card], SPILLS.get(k.name, 0)
+        had, allowed = CARDS[k.card], allowed_spills(k)
         who = f'{k.name} on {k.card} ({k.case}; {k.num_warps} warps, {k.num_stages} stages)'
         if k.shared > had.shared:
             found.append(f'{who}: a block needs {k.shared / KIB:.1f} KiB of shared memory, the card '
