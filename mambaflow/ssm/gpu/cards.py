@@ -207,7 +207,9 @@ USUAL: dict[str, Case] = {
     'Mamba-1, N 64': partial(run_scan, N=64),
     'Mamba-1, N 16, one long row': partial(run_scan, N=16, D=8, L=1024, rows=1),
     'Mamba-2, N 64, P 64': partial(run_mamba2, N=64, P=64),
-    'Mamba-2, N 64, P 64, one long row': partial(run_mamba2, N=64, P=64, L=1024, H=2, rows=1)}
+    'Mamba-2, N 64, P 64, one long row': partial(run_mamba2, N=64, P=64, L=1024, H=2, rows=1),
+    'ssd, N 64, P 64': partial(run_ssd, N=64, P=64),
+    'ssd, N 64, P 64, one long row': partial(run_ssd, N=64, P=64, L=1024, H=2, rows=1)}
 
 OTHERS: dict[str, Case] = {
     'Mamba-1, N 16, bare': partial(run_scan, N=16, bare=True),
@@ -255,10 +257,10 @@ def table(kernels:list[Kernel]|None=None # of `needs`; by default, the usual cas
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #6f05c816
 SPILLS = {  # (kernel, words of the case): bytes of a thread, at most
-    ('scan._forward_kernel', ''): 64,
+    ('scan._forward_kernel', ''): 80,
     ('scan._backward_kernel', ''): 400,
     ('ssd._sweep_kernel', ''): 256,
-    ('ssd._pairs_kernel', ''): 1280}
+    ('ssd._pairs_kernel', ''): 1536}
 TENSOR = 512  # columns of tensor memory
 
 def allowed_spills(kernel:Kernel) -> int: # bytes of a thread
