@@ -223,6 +223,7 @@ OTHERS: dict[str, Case] = {
     'Mamba-2, N 128, P 64': partial(run_mamba2, N=128, P=64),
     'Mamba-2, N 64, P 128': partial(run_mamba2, N=64, P=128),
     'Mamba-2, N 128, P 128': partial(run_mamba2, N=128, P=128),
+    'Mamba-2, N 64, P 64, 32 heads': partial(run_mamba2, N=64, P=64, H=32),
     'ssd, N 64, P 64, bare': partial(run_ssd, N=64, P=64, bare=True)}
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #df6f68d9
@@ -257,9 +258,14 @@ def table(kernels:list[Kernel]|None=None # of `needs`; by default, the usual cas
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #6f05c816
 SPILLS = {  # (kernel, words of the case): bytes of a thread, at most
-    ('scan._forward_kernel', ''): 80,
+    ('scan._forward_kernel', ''): 128,
     ('scan._backward_kernel', ''): 400,
+    ('norm._forward_kernel', ''): 64,
     ('ssd._sweep_kernel', ''): 256,
+    ('ssd._sweep_kernel', 'N 128, P 128'): 512,
+    ('ssd._sweep_kernel', 'N 64, P 128, float32'): 5120,
+    ('ssd._sweep_kernel', 'N 128, P 64, float32'): 5120,
+    ('ssd._sweep_kernel', 'N 128, P 128, float32'): 10240,
     ('ssd._pairs_kernel', ''): 1536}
 TENSOR = 512  # columns of tensor memory
 
