@@ -150,12 +150,38 @@ class GatedRMSNorm(nn.Module):
 
 # %% ../../nbs/nets/03_mamba.ipynb #460e462d
 def _mamba2_kernel():
-    "The Triton kernel of Mamba-2 between its projections, or None where it does not import."
+    "The Triton kernels of Mamba-2 between its projections, or None where they do not import."
     try: from mambaflow.ssm.gpu.mamba2 import mamba2_inner_triton
     except ImportError: return None
     return mamba2_inner_triton
 
+def _padded(weight:Tensor) -> Tensor:
+    """With zero rows, up to a multiple of 32. In half precision the rows of two directions are then a
+    multiple of 128 bytes, and torch.compile makes no copy with padded rows."""
+    return F.pad(weight, (0, 0, 0, -weight.shape[0] % 32))
+
 # %% ../../nbs/nets/03_mamba.ipynb #3c715203
+def _run_kernel(kernel,             # `mamba2_inner_triton`
+                x:Tensor,           # (B, L, d)
+                mixers:list,        # one Mamba2, or two of the same sizes: forwards and backwards
+                reverse:bool=False  # of a single one
+               ) -> Tensor:         # (B, L, d)
+    "The sum of the mixers by the kernels."
+    def join(tensors, axis=0): return tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
+    first = mixers[0]
+    h = F.linear(x, join([_padded(m.in_proj.weight) for m in mixers]))
+    taps = join([m.conv1d.weight for m in mixers])
+    biases = join([m.conv1d.bias for m in mixers])
+    rates = join([m.A_log for m in mixers])
+    skips = join([m.D for m in mixers])
+    steps = join([m.dt_bias for m in mixers])
+    scales = join([m.norm.weight for m in mixers])
+    with torch.autocast(x.device.type, enabled=False):
+        y = kernel(h, taps, biases, -rates.float().exp(), skips, steps, scales, first.d_state,
+                   first.groups, first.norm.eps, reverse, directions=len(mixers))
+    return F.linear(y, join([m.out_proj.weight for m in mixers], 1))
+
+# %% ../../nbs/nets/03_mamba.ipynb #0f915b63
 class Mamba2(nn.Module):
     """State-space duality mixer (Dao and Gu 2024), parameters named as in `mamba_ssm.Mamba2`.
     Raises ValueError for heads that do not fit."""
@@ -201,34 +227,29 @@ class Mamba2(nn.Module):
     def forward(self, x:Tensor,         # (B, L, d)
                 reverse:bool=False      # read from the last token to the first
                ) -> Tensor:             # (B, L, d)
-        weight = self.in_proj.weight
-        rows = weight.shape[0]
-        padded = F.pad(weight, (0, 0, 0, -rows % 16))
-        h = F.linear(x, padded)                         # (B, L, rows rounded up)
+        if self.fits_kernel(x) and (kernel := _mamba2_kernel()):
+            return _run_kernel(kernel, x, [self], reverse)
+        h = F.linear(x, _padded(self.in_proj.weight))   # (B, L, rows rounded up)
         y = self.between(h, reverse)
         return self.out_proj(y)
 
     def between(self, h:Tensor,         # (B, L, 2 E + 2 G N + H or more): z, x, B, C, then dt
                 reverse:bool=False      # read from the last token to the first
                ) -> Tensor:             # (B, L, E)
-        "What happens between the two projections: on a GPU in one operator."
+        "What happens between the two projections, in PyTorch."
         N, G, A = self.d_state, self.groups, self.A()
-        conv, norm = self.conv1d, self.norm
-        if self._fits_kernel(h) and (kernel := _mamba2_kernel()):
-            with torch.autocast(h.device.type, enabled=False):
-                return kernel(h, conv.weight, conv.bias, A, self.D, self.dt_bias,
-                              norm.weight, N, G, norm.eps, reverse)
+        conv = self.conv1d
         mixed = conv.weight.shape[0]
         E = mixed - 2 * G * N
         z, xbc, dt = h[..., :E + mixed + self.heads].split([E, mixed, self.heads], -1)
         xbc = causal_conv_silu(xbc, conv.weight, conv.bias, reverse)        # (B, L, E + 2 G N)
         y = ssd_joined(xbc, dt, A, N, G, D=self.D, dt_bias=self.dt_bias, dt_softplus=True,
                        reverse=reverse, backend=self.backend)               # (B, L, H, P)
-        return norm(y.flatten(2), z)
+        return self.norm(y.flatten(2), z)
 
-    def _fits_kernel(self, h:Tensor) -> bool:
-        "Whether the Triton kernel has these sizes and this dtype."
-        if not h.is_cuda or h.dtype == torch.float64 or self.backend != 'auto': return False
+    def fits_kernel(self, x:Tensor) -> bool:
+        "Whether the Triton kernels have these sizes and the dtype of this input."
+        if not x.is_cuda or x.dtype == torch.float64 or self.backend != 'auto': return False
         taps = self.conv1d.weight.shape[2]
         return taps <= 4 and max(self.headdim, self.d_state) <= 128
 
@@ -243,4 +264,14 @@ class Bidirectional(nn.Module):
 
     def forward(self, x:Tensor # (B, L, d)
                ) -> Tensor:    # (B, L, d)
+        if self._fits_kernel(x) and (kernel := _mamba2_kernel()):
+            return _run_kernel(kernel, x, [self.fwd, self.bwd])
         return self.fwd(x) + self.bwd(x, reverse=True)
+
+    def _fits_kernel(self, x:Tensor) -> bool:
+        "Whether the two are Mamba-2 of the same sizes, which the kernels run at once."
+        pair = self.fwd, self.bwd
+        if not all(isinstance(m, Mamba2) and m.fits_kernel(x) for m in pair): return False
+        sizes = [(m.headdim, m.groups, m.d_state, m.in_proj.weight.shape, m.conv1d.weight.shape)
+                 for m in pair]
+        return sizes[0] == sizes[1] and self.fwd.norm.eps == self.bwd.norm.eps

@@ -15,23 +15,23 @@ from .primitives import _far, _silu, _silu_slope
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #48d8d8e6
 @triton.jit
-def _token(u, L, REVERSE: tl.constexpr, FAR: tl.constexpr):
+def _token(u, L, back, FAR: tl.constexpr):
     "Where row `u` in reading order lies in the sequence, in 64 bits if `FAR`."
-    t = L - 1 - u if REVERSE else u
+    t = back * (L - 1) + (1 - 2 * back) * u
     return tl.cast(t, tl.int64) if FAR else t
 
 @triton.jit
-def _row(p, u, stride, e, L, E, REVERSE: tl.constexpr, FAR: tl.constexpr):
+def _row(p, u, stride, e, L, E, back, FAR: tl.constexpr):
     "Row `u` in reading order, BE channels as float32; zero outside the sequence."
-    t = _token(u, L, REVERSE, FAR)
+    t = _token(u, L, back, FAR)
     mask = e < tl.where((u >= 0) & (u < L), E, 0)
     return tl.load(p + t * stride + e, mask=mask, other=0.).to(tl.float32)
 
 @triton.jit
 def _store_own_row(p, value, u, stride, first, last, L, E, e,
-                   REVERSE: tl.constexpr, FAR: tl.constexpr):
+                   back, FAR: tl.constexpr):
     "Write row `u` in reading order if it belongs to this program."
-    t = _token(u, L, REVERSE, FAR)
+    t = _token(u, L, back, FAR)
     mask = e < tl.where((u >= first) & (u < last), E, 0)
     tl.store(p + t * stride + e, value.to(p.dtype.element_ty), mask=mask)
 
@@ -60,45 +60,49 @@ def _forward_kernel(
     # pointers
     x, weight, bias, y,
     # strides
-    stride_x_b, stride_x_l,
+    stride_x_b, stride_x_l, stride_x_d,
+    stride_y_b, stride_y_l, stride_y_d,
     # dimensions
-    L, E, segments, length,
+    L, E, directions, reverse, segments, length,
     # meta-parameters
-    K: tl.constexpr, REVERSE: tl.constexpr, FAR: tl.constexpr, BE: tl.constexpr,
+    K: tl.constexpr, FAR: tl.constexpr, BE: tl.constexpr,
 ):
     "One segment in reading order, four rows at a time, the last three rows of x kept in registers."
-    segment = tl.program_id(0) % segments
-    b = (tl.program_id(0) // segments).to(tl.int64)
+    segment, j = tl.program_id(0) % segments, tl.program_id(0) // segments
+    d, b = j % directions, (j // directions).to(tl.int64)
+    back = d + reverse
     e = tl.program_id(1) * BE + tl.arange(0, BE)
     inside = e < E
-    x += b * stride_x_b
-    y += b * L * E
+    x += b * stride_x_b + d * stride_x_d
+    y += b * stride_y_b + d * stride_y_d
+    weight += d * E * K
+    bias += d * E
     first = segment * length
     last = tl.minimum((segment + 1) * length, L)
     bb = tl.load(bias + e, mask=inside, other=0.)
     w0, w1, w2, w3 = _taps(weight, e, E, inside, K)
-    xa = _row(x, first - 3, stride_x_l, e, L, E, REVERSE, FAR)
-    xb = _row(x, first - 2, stride_x_l, e, L, E, REVERSE, FAR)
-    xc = _row(x, first - 1, stride_x_l, e, L, E, REVERSE, FAR)
+    xa = _row(x, first - 3, stride_x_l, e, L, E, back, FAR)
+    xb = _row(x, first - 2, stride_x_l, e, L, E, back, FAR)
+    xc = _row(x, first - 1, stride_x_l, e, L, E, back, FAR)
     for u in range(first, last, 4):
-        x0 = _row(x, u, stride_x_l, e, L, E, REVERSE, FAR)
-        x1 = _row(x, u + 1, stride_x_l, e, L, E, REVERSE, FAR)
-        x2 = _row(x, u + 2, stride_x_l, e, L, E, REVERSE, FAR)
-        x3 = _row(x, u + 3, stride_x_l, e, L, E, REVERSE, FAR)
+        x0 = _row(x, u, stride_x_l, e, L, E, back, FAR)
+        x1 = _row(x, u + 1, stride_x_l, e, L, E, back, FAR)
+        x2 = _row(x, u + 2, stride_x_l, e, L, E, back, FAR)
+        x3 = _row(x, u + 3, stride_x_l, e, L, E, back, FAR)
         y0 = _silu(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0))
-        _store_own_row(y, y0, u, E, first, last, L, E, e, REVERSE, FAR)
+        _store_own_row(y, y0, u, stride_y_l, first, last, L, E, e, back, FAR)
         y1 = _silu(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1))
-        _store_own_row(y, y1, u + 1, E, first, last, L, E, e, REVERSE, FAR)
+        _store_own_row(y, y1, u + 1, stride_y_l, first, last, L, E, e, back, FAR)
         y2 = _silu(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2))
-        _store_own_row(y, y2, u + 2, E, first, last, L, E, e, REVERSE, FAR)
+        _store_own_row(y, y2, u + 2, stride_y_l, first, last, L, E, e, back, FAR)
         y3 = _silu(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3))
-        _store_own_row(y, y3, u + 3, E, first, last, L, E, e, REVERSE, FAR)
+        _store_own_row(y, y3, u + 3, stride_y_l, first, last, L, E, e, back, FAR)
         xa, xb, xc = x1, x2, x3
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #3e4d96c7
 @triton.jit
 def _store_sums(p, s0, s1, s2, s3, s4, E, inside):
-    "Five rows of E numbers."
+    "Five rows, E numbers apart."
     tl.store(p, s0, mask=inside)
     tl.store(p + E, s1, mask=inside)
     tl.store(p + 2 * E, s2, mask=inside)
@@ -112,60 +116,86 @@ def _weigh(w0, w1, w2, w3, d0, d1, d2, d3):
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #e1b9012e
 @triton.jit
+def _gradient_row(dy, parts, u, stride_dy, stride_parts, e, L, E, X,
+                  RATIO: tl.constexpr, N: tl.constexpr, back, BE: tl.constexpr, FAR: tl.constexpr):
+    "Row `u` of the gradient: channels from X on are sums of RATIO parts, if that is not 0."
+    if RATIO == 0: return _row(dy, u, stride_dy, e, L, E, back, FAR)
+    g = tl.zeros((BE,), tl.float32)
+    first = tl.program_id(1) * BE                        # most programs have one kind of channels
+    if first < X: g = _row(dy, u, stride_dy, e, L, X, back, FAR)
+    if first + BE > X:
+        j = e - X
+        mask = (j >= 0) & (e < tl.where((u >= 0) & (u < L), E, 0))
+        row = parts + _token(u, L, back, FAR) * stride_parts + j // N * (RATIO * N) + j % N
+        for i in tl.static_range(RATIO):
+            g += tl.load(row + i * N, mask=mask, other=0.).to(tl.float32)
+    return g
+
+# %% ../../../nbs/ssm/gpu/05_conv.ipynb #82ab4cc3
+@triton.jit
 def _backward_kernel(
     # pointers
-    x, dy, weight, bias,
+    x, dy, parts, weight, bias,
     dx, sums,
     # strides
-    stride_x_b, stride_x_l,
-    stride_dy_b, stride_dy_l,
-    stride_dx_b, stride_dx_l,
+    stride_x_b, stride_x_l, stride_x_d,
+    stride_dy_b, stride_dy_l, stride_dy_d,
+    stride_parts_b, stride_parts_l, stride_parts_d,
+    stride_dx_b, stride_dx_l, stride_dx_d,
     # dimensions
-    L, E, segments, length,
+    L, E, X, directions, reverse, segments, length,
     # meta-parameters
-    K: tl.constexpr, REVERSE: tl.constexpr, FAR: tl.constexpr, BE: tl.constexpr,
+    RATIO: tl.constexpr, N: tl.constexpr, K: tl.constexpr, FAR: tl.constexpr, BE: tl.constexpr,
 ):
     """One segment in reading order, four rows at a time. The last three rows of x and of the
     gradient before SiLU are kept in registers."""
-    segment = tl.program_id(0) % segments
-    b = (tl.program_id(0) // segments).to(tl.int64)
+    segment, j = tl.program_id(0) % segments, tl.program_id(0) // segments
+    d, b = j % directions, (j // directions).to(tl.int64)
+    back = d + reverse
     e = tl.program_id(1) * BE + tl.arange(0, BE)
     inside = e < E
-    x += b * stride_x_b
-    dy += b * stride_dy_b
-    dx += b * stride_dx_b
+    x += b * stride_x_b + d * stride_x_d
+    dy += b * stride_dy_b + d * stride_dy_d
+    parts += b * stride_parts_b + d * stride_parts_d
+    dx += b * stride_dx_b + d * stride_dx_d
+    weight += d * E * K
+    bias += d * E
     first = segment * length
     last = tl.minimum((segment + 1) * length, L)
     bb = tl.load(bias + e, mask=inside, other=0.)
     w0, w1, w2, w3 = _taps(weight, e, E, inside, K)
-    xa = _row(x, first - 3, stride_x_l, e, L, E, REVERSE, FAR)
-    xb = _row(x, first - 2, stride_x_l, e, L, E, REVERSE, FAR)
-    xc = _row(x, first - 1, stride_x_l, e, L, E, REVERSE, FAR)
+    xa = _row(x, first - 3, stride_x_l, e, L, E, back, FAR)
+    xb = _row(x, first - 2, stride_x_l, e, L, E, back, FAR)
+    xc = _row(x, first - 1, stride_x_l, e, L, E, back, FAR)
     da = tl.zeros((BE,), tl.float32)
     db, dc = da, da
     s0, s1, s2 = da, da, da
     s3, sb = da, da
     for u in range(first, last + 3, 4):  # three rows more than it owns: their gradients reach back
-        x0 = _row(x, u, stride_x_l, e, L, E, REVERSE, FAR)
-        x1 = _row(x, u + 1, stride_x_l, e, L, E, REVERSE, FAR)
-        x2 = _row(x, u + 2, stride_x_l, e, L, E, REVERSE, FAR)
-        x3 = _row(x, u + 3, stride_x_l, e, L, E, REVERSE, FAR)
-        g0 = _row(dy, u, stride_dy_l, e, L, E, REVERSE, FAR)
-        g1 = _row(dy, u + 1, stride_dy_l, e, L, E, REVERSE, FAR)
-        g2 = _row(dy, u + 2, stride_dy_l, e, L, E, REVERSE, FAR)
-        g3 = _row(dy, u + 3, stride_dy_l, e, L, E, REVERSE, FAR)
+        x0 = _row(x, u, stride_x_l, e, L, E, back, FAR)
+        x1 = _row(x, u + 1, stride_x_l, e, L, E, back, FAR)
+        x2 = _row(x, u + 2, stride_x_l, e, L, E, back, FAR)
+        x3 = _row(x, u + 3, stride_x_l, e, L, E, back, FAR)
+        g0 = _gradient_row(dy, parts, u, stride_dy_l, stride_parts_l, e, L, E, X,
+                           RATIO, N, back, BE, FAR)
+        g1 = _gradient_row(dy, parts, u + 1, stride_dy_l, stride_parts_l, e, L, E, X,
+                           RATIO, N, back, BE, FAR)
+        g2 = _gradient_row(dy, parts, u + 2, stride_dy_l, stride_parts_l, e, L, E, X,
+                           RATIO, N, back, BE, FAR)
+        g3 = _gradient_row(dy, parts, u + 3, stride_dy_l, stride_parts_l, e, L, E, X,
+                           RATIO, N, back, BE, FAR)
         d0 = g0 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0))
         d1 = g1 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1))
         d2 = g2 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2))
         d3 = g3 * _silu_slope(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3))
         dxa = _weigh(w0, w1, w2, w3, da, db, dc, d0)
-        _store_own_row(dx, dxa, u - 3, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
+        _store_own_row(dx, dxa, u - 3, stride_dx_l, first, last, L, E, e, back, FAR)
         dxb = _weigh(w0, w1, w2, w3, db, dc, d0, d1)
-        _store_own_row(dx, dxb, u - 2, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
+        _store_own_row(dx, dxb, u - 2, stride_dx_l, first, last, L, E, e, back, FAR)
         dxc = _weigh(w0, w1, w2, w3, dc, d0, d1, d2)
-        _store_own_row(dx, dxc, u - 1, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
+        _store_own_row(dx, dxc, u - 1, stride_dx_l, first, last, L, E, e, back, FAR)
         dx0 = _weigh(w0, w1, w2, w3, d0, d1, d2, d3)
-        _store_own_row(dx, dx0, u, stride_dx_l, first, last, L, E, e, REVERSE, FAR)
+        _store_own_row(dx, dx0, u, stride_dx_l, first, last, L, E, e, back, FAR)
         da, db, dc = d1, d2, d3
         d1 = tl.where(u + 1 < last, d1, 0.)                # the sums are over rows that it owns
         d2 = tl.where(u + 2 < last, d2, 0.)
@@ -177,8 +207,8 @@ def _backward_kernel(
         s1 += d0 * xb + d1 * xc + d2 * x0 + d3 * x1
         s0 += d0 * xa + d1 * xb + d2 * xc + d3 * x0
         xa, xb, xc = x1, x2, x3
-    sums += tl.program_id(0).to(tl.int64) * 5 * E + e
-    _store_sums(sums, s0, s1, s2, s3, sb, E, inside)
+    sums += (b * segments + segment) * 5 * directions * E + d * E + e
+    _store_sums(sums, s0, s1, s2, s3, sb, directions * E, inside)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #2d0c6d74
 class Launch(NamedTuple):
@@ -200,21 +230,28 @@ def _channel_blocks(E:int, launch:Launch) -> int:
     return blocks
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #51610d36
-def _convolve_sequences(x:Tensor,      # (B, L, E), channels side by side
-                        weight:Tensor, # (E, 1, K) float32
-                        bias:Tensor,   # (E,) float32
-                        reverse:bool,
-                        launch:Launch=FORWARD
-                       ) -> Tensor:    # (B, L, E)
+def _by_direction(x:Tensor) -> Tensor: # (B, L, directions, E)
+    "As it is, or with one direction."
+    return x if x.dim() == 4 else x.unsqueeze(2)
+
+def _convolve_sequences(x:Tensor,      # (B, L, E) or (B, L, directions, E), channels side by side
+                        weight:Tensor, # (directions * E, 1, K) float32
+                        bias:Tensor,   # (directions * E,) float32
+                        reverse:bool,  # with one direction; a second one is reversed
+                        launch:Launch=FORWARD,
+                        y:Tensor|None=None # shaped like x, written; None: a new one
+                       ) -> Tensor:    # y
     "Launch the forward kernel."
-    b, L, E = x.shape
-    y = x.new_empty(x.shape)
+    if y is None: y = x.new_empty(x.shape)
+    x, out = _by_direction(x), _by_direction(y)
+    b, L, directions, E = x.shape
     segments = triton.cdiv(L, launch.rows)
-    _forward_kernel[b * segments, _channel_blocks(E, launch)](
-        x, weight, bias, y,
-        *x.stride()[:2],
-        L, E, segments, launch.rows,
-        weight.shape[2], reverse, _far(x, y), BE=launch.channels, num_warps=launch.num_warps)
+    _forward_kernel[b * directions * segments, _channel_blocks(E, launch)](
+        x, weight, bias, out,
+        *x.stride()[:3],
+        *out.stride()[:3],
+        L, E, directions, int(reverse), segments, launch.rows,
+        weight.shape[2], _far(x, out), BE=launch.channels, num_warps=launch.num_warps)
     return y
 
 @torch.library.custom_op('mambaflow::conv_silu', mutates_args=())
@@ -228,27 +265,35 @@ def _conv_output(x, weight, bias, reverse):
     return x.new_empty(x.shape)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #de304536
-def conv_gradients(dy:Tensor,     # (B, L, E), the gradient of the output
-                   x:Tensor,      # (B, L, E), channels side by side
-                   weight:Tensor, # (E, 1, K) float32
-                   bias:Tensor,   # (E,) float32
-                   reverse:bool,
-                   dx:Tensor,     # (B, L, E), written, channels side by side
-                   launch:Launch=BACKWARD
-                  ) -> Tensor:    # (5, E): gradients of four taps, the current row's last, of the bias
+def conv_gradients(dy:Tensor,     # the gradient of the output, shaped like x, or of its first channels
+                   x:Tensor,      # (B, L, E) or (B, L, directions, E), channels side by side
+                   weight:Tensor, # (directions * E, 1, K) float32
+                   bias:Tensor,   # (directions * E,) float32
+                   reverse:bool,  # with one direction; a second one is reversed
+                   dx:Tensor,     # shaped like x, written, channels side by side
+                   launch:Launch=BACKWARD,
+                   parts:Tensor|None=None # (B, L, directions, groups, heads of one, N): of the other
+                                          # channels, to be added over the heads
+                  ) -> Tensor:    # (5, directions * E): gradients of four taps, the current row's last,
+                                  # of the bias
     "Gradients of `conv_silu_triton`."
-    b, L, E = x.shape
-    if dy.stride(2) != 1: dy = dy.contiguous()
+    if dy.stride(-1) != 1: dy = dy.contiguous()
+    dy, x, dx = (_by_direction(v) for v in (dy, x, dx))
+    if parts is None: parts, ratio, N = dy, 0, 1
+    else: ratio, N = parts.shape[4:]
+    b, L, directions, E = x.shape
     segments = triton.cdiv(L, launch.rows)
-    sums = torch.empty(b * segments, 5, E, dtype=torch.float32, device=x.device)
-    _backward_kernel[b * segments, _channel_blocks(E, launch)](
-        x, dy, weight, bias,
+    sums = torch.empty(b * segments, 5, directions * E, dtype=torch.float32, device=x.device)
+    _backward_kernel[b * directions * segments, _channel_blocks(E, launch)](
+        x, dy, parts, weight, bias,
         dx, sums,
-        *x.stride()[:2],
-        *dy.stride()[:2],
-        *dx.stride()[:2],
-        L, E, segments, launch.rows,
-        weight.shape[2], reverse, _far(x, dy, dx), BE=launch.channels, num_warps=launch.num_warps)
+        *x.stride()[:3],
+        *dy.stride()[:3],
+        *parts.stride()[:3],
+        *dx.stride()[:3],
+        L, E, dy.shape[3], directions, int(reverse), segments, launch.rows,
+        ratio, N, weight.shape[2], _far(x, dy, parts, dx), BE=launch.channels,
+        num_warps=launch.num_warps)
     return sums.sum(0)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #32626794

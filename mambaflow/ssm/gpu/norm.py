@@ -26,9 +26,9 @@ def _forward_kernel(
     # pointers
     y, z, weight, out,
     # strides
-    stride_y, stride_z, stride_out,
+    stride_y, stride_z, stride_z_d, stride_out,
     # dimensions
-    rows, C, eps,
+    rows, C, per_direction, eps,
     # meta-parameters
     R: tl.constexpr, BC: tl.constexpr,
 ):
@@ -37,7 +37,8 @@ def _forward_kernel(
     row = tl.program_id(0).to(tl.int64) * R + tl.arange(0, R)
     c = tl.arange(0, BC)
     ok, inside = row < rows, c < C
-    zz = _rows(z + g * C, row, stride_z, c, ok, inside)
+    z += g // per_direction * stride_z_d + g % per_direction * C
+    zz = _rows(z, row, stride_z, c, ok, inside)
     h = _rows(y + g * C, row, stride_y, c, ok, inside) * _silu(zz)
     r = tl.rsqrt(tl.sum(h * h, 1) / C + eps)
     w = tl.load(weight + g * C + c, mask=inside, other=0.)
@@ -52,10 +53,10 @@ def _backward_kernel(
     do, y, z, weight,
     dy, dz, sums,
     # strides
-    stride_do, stride_y, stride_z,
-    stride_dy, stride_dz,
+    stride_do, stride_y, stride_z, stride_z_d,
+    stride_dy, stride_dz, stride_dz_d,
     # dimensions
-    rows, C, eps,
+    rows, C, per_direction, eps,
     # meta-parameters
     R: tl.constexpr, BC: tl.constexpr,
 ):
@@ -63,11 +64,13 @@ def _backward_kernel(
     g, groups, c = tl.program_id(1), tl.num_programs(1), tl.arange(0, BC)
     inside = c < C
     w = tl.load(weight + g * C + c, mask=inside, other=0.)
+    z += g // per_direction * stride_z_d + g % per_direction * C
+    dz += g // per_direction * stride_dz_d + g % per_direction * C
     total = tl.zeros([BC], tl.float32)
     for i in range(tl.program_id(0), tl.cdiv(rows, R), tl.num_programs(0)):
         row = (tl.zeros([R], tl.int64) + i) * R + tl.arange(0, R)
         ok = row < rows
-        zz = _rows(z + g * C, row, stride_z, c, ok, inside)
+        zz = _rows(z, row, stride_z, c, ok, inside)
         yy = _rows(y + g * C, row, stride_y, c, ok, inside)
         gg = _rows(do + g * C, row, stride_do, c, ok, inside)
         s = _sigmoid(zz)
@@ -79,7 +82,7 @@ def _backward_kernel(
         mask = ok[:, None] & inside[None, :]
         to_y = dy + row[:, None] * stride_dy + g * C + c[None, :]
         tl.store(to_y, (dh * zz * s).to(dy.dtype.element_ty), mask=mask)
-        to_z = dz + row[:, None] * stride_dz + g * C + c[None, :]
+        to_z = dz + row[:, None] * stride_dz + c[None, :]
         slope = 1. + zz * (1. - s)  # s times it is the derivative of z s
         tl.store(to_z, (dh * yy * s * slope).to(dz.dtype.element_ty), mask=mask)
     part = (tl.program_id(0) * groups + g).to(tl.int64)
@@ -101,8 +104,13 @@ def _check_groups(groups:int) -> None:
         raise ValueError(f'the norm has {groups} groups and its kernel takes at most 65535')
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #50567f5c
+def _by_direction(z:Tensor) -> Tensor: # (rows, directions, channels of one)
+    "As it is, or with one direction."
+    return z if z.dim() == 3 else z.unsqueeze(1)
+
+# %% ../../../nbs/ssm/gpu/06_norm.ipynb #2d9518f4
 def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as in all of these
-                 z:Tensor,      # (rows, E)
+                 z:Tensor,      # (rows, E), or (rows, directions, E / directions)
                  weight:Tensor, # (E,) float32
                  groups:int,    # normalised apart
                  eps:float,     # added to the mean square
@@ -112,24 +120,24 @@ def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as
     groups."""
     _check_groups(groups)
     rows, E = y.shape
-    C, out = E // groups, torch.empty_like(y)
+    C, out, z = E // groups, torch.empty_like(y), _by_direction(z)
     grid = triton.cdiv(rows, launch.rows), groups
     _forward_kernel[grid](
         y, z, weight, out,
-        y.stride(0), z.stride(0), out.stride(0),
-        rows, C, eps,
+        y.stride(0), *z.stride()[:2], out.stride(0),
+        rows, C, groups // z.shape[1], eps,
         R=launch.rows, BC=triton.next_power_of_2(C), num_warps=launch.num_warps)
     return out
 
-# %% ../../../nbs/ssm/gpu/06_norm.ipynb #2d9518f4
+# %% ../../../nbs/ssm/gpu/06_norm.ipynb #6d1169dd
 def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
                    y:Tensor,      # (rows, E)
-                   z:Tensor,      # (rows, E)
+                   z:Tensor,      # (rows, E), or (rows, directions, E / directions)
                    weight:Tensor, # (E,) float32
                    groups:int,    # normalised apart
                    eps:float,     # added to the mean square
                    dy:Tensor,     # (rows, E), written
-                   dz:Tensor,     # (rows, E), written
+                   dz:Tensor,     # shaped like z, written
                    launch:Launch=Launch()
                   ) -> Tensor:    # (E,) the gradient of the weight
     "Gradients of `norm_forward`."
@@ -137,13 +145,14 @@ def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
     rows, E = y.shape
     if do.stride(1) != 1: do = do.contiguous()
     C, R = E // groups, launch.backward_rows
+    z, dz = _by_direction(z), _by_direction(dz)
     programs = min(triton.cdiv(rows, R), triton.cdiv(launch.programs, groups))
     sums = weight.new_empty(programs, E)
     _backward_kernel[programs, groups](
         do, y, z, weight,
         dy, dz, sums,
-        do.stride(0), y.stride(0), z.stride(0),
-        dy.stride(0), dz.stride(0),
-        rows, C, eps,
+        do.stride(0), y.stride(0), *z.stride()[:2],
+        dy.stride(0), *dz.stride()[:2],
+        rows, C, groups // z.shape[1], eps,
         R=R, BC=triton.next_power_of_2(C), num_warps=launch.backward_num_warps)
     return sums.sum(0)

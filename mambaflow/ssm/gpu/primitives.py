@@ -132,6 +132,13 @@ def _far(*xs:torch.Tensor|None, # (B, rows, rows), other axes may follow
         if extent >= 2**31: return True
     return False
 
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #bebb5d11
+def _eager(*xs:torch.Tensor) -> bool:
+    "Whether an operator may be called directly: plain tensors, nobody traces or transforms."
+    if torch.compiler.is_compiling(): return False
+    if torch._C._len_torch_dispatch_stack() or torch._C._are_functorch_transforms_active(): return False
+    return all(type(x) in (torch.Tensor, torch.nn.Parameter) for x in xs)
+
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #07aada48
 def _apart(*xs:torch.Tensor, # three rows each along the axis
            axis:int=1,
