@@ -9,7 +9,6 @@ __all__ = ['LAUNCH', 'Launch', 'selective_scan_triton', 'unsupported_reason']
 import math
 from typing import NamedTuple
 import torch
-import torch.nn.functional as F
 import triton
 import triton.language as tl
 from torch import Tensor
