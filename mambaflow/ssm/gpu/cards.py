@@ -185,19 +185,24 @@ def run_mamba2(dtype:torch.dtype,
                H:int=4,                 # heads
                rows:int=2,
                taps:int=4,              # of the convolution
-               reverse:bool=False
+               reverse:bool=False,
+               directions:int=1
               ) -> None:
     """What Mamba-2 does between its projections, forward and backward, and without gradients,
     unless the kernels refuse its sizes."""
     def empty(*shape): return torch.empty(rows, L, *shape, dtype=dtype)
     if reject(empty(H, P), empty(1, N)): return
     def constant(*shape): return torch.zeros(shape, requires_grad=True)
-    E, stream = H * P, H * P + 2 * N
-    h = torch.zeros(rows, L, E + stream + H, dtype=dtype, requires_grad=True)
-    arguments = (h, constant(stream, 1, taps), constant(stream), constant(H), constant(H),
-                 constant(H), constant(E), N)
-    _backward(mamba2_inner_triton(*arguments, reverse=reverse))
-    with torch.no_grad(): mamba2_inner_triton(*arguments, reverse=reverse)
+    heads = directions * H
+    E, stream = heads * P, heads * P + 2 * directions * N
+    h = torch.zeros(rows, L, E + stream + heads, dtype=dtype, requires_grad=True)
+    arguments = (h, constant(stream, 1, taps), constant(stream), constant(heads), constant(heads),
+                 constant(heads), constant(E), N)
+    how = dict(reverse=reverse, directions=directions)
+    _backward(mamba2_inner_triton(*arguments, **how))
+    with torch.no_grad(): mamba2_inner_triton(*arguments, **how)
+
+
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #a1a21626
 Case = Callable[[torch.dtype], None]
@@ -206,7 +211,7 @@ USUAL: dict[str, Case] = {
     'Mamba-1, N 16': partial(run_scan, N=16),
     'Mamba-1, N 64': partial(run_scan, N=64),
     'Mamba-1, N 16, one long row': partial(run_scan, N=16, D=8, L=1024, rows=1),
-    'Mamba-2, N 64, P 64': partial(run_mamba2, N=64, P=64),
+    'Mamba-2, N 64, P 64': partial(run_mamba2, N=64, P=64, directions=2),
     'Mamba-2, N 64, P 64, one long row': partial(run_mamba2, N=64, P=64, L=1024, H=2, rows=1),
     'ssd, N 64, P 64': partial(run_ssd, N=64, P=64),
     'ssd, N 64, P 64, one long row': partial(run_ssd, N=64, P=64, L=1024, H=2, rows=1)}
@@ -223,6 +228,9 @@ OTHERS: dict[str, Case] = {
     'Mamba-2, N 128, P 64': partial(run_mamba2, N=128, P=64),
     'Mamba-2, N 64, P 128': partial(run_mamba2, N=64, P=128),
     'Mamba-2, N 128, P 128': partial(run_mamba2, N=128, P=128),
+    'ssd, N 128, P 64': partial(run_ssd, N=128, P=64),
+    'ssd, N 64, P 128': partial(run_ssd, N=64, P=128),
+    'ssd, N 128, P 128': partial(run_ssd, N=128, P=128),
     'Mamba-2, N 64, P 64, 32 heads': partial(run_mamba2, N=64, P=64, H=32),
     'ssd, N 64, P 64, bare': partial(run_ssd, N=64, P=64, bare=True)}
 
@@ -260,6 +268,8 @@ def table(kernels:list[Kernel]|None=None # of `needs`; by default, the usual cas
 SPILLS = {  # (kernel, words of the case): bytes of a thread, at most
     ('scan._forward_kernel', ''): 128,
     ('scan._backward_kernel', ''): 400,
+    ('mamba2._forward_kernel', ''): 512,
+    ('mamba2._backward_kernel', ''): 1536,
     ('norm._forward_kernel', ''): 64,
     ('ssd._sweep_kernel', ''): 256,
     ('ssd._sweep_kernel', 'N 128, P 128'): 512,
