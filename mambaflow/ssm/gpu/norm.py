@@ -97,6 +97,13 @@ class Launch(NamedTuple):
     backward_num_warps:int = 1
     programs:int = 4224         # of the backward pass, at most: 32 per multiprocessor of an H200
 
+def _launch(C:int) -> Launch:
+    "For groups of so many channels: the more of them, the fewer tokens and the more warps."
+    block = triton.next_power_of_2(C)
+    return Launch(rows=min(16, max(1, 8192 // block)), num_warps=2 * max(1, block // 4096),
+                  backward_rows=2 if block <= 4096 else 1,
+                  backward_num_warps=min(16, max(1, block // 512)))
+
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #830960d5
 def _check_groups(groups:int) -> None:
     "Raises ValueError if a GPU cannot launch so many."
@@ -114,13 +121,14 @@ def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as
                  weight:Tensor, # (E,) float32
                  groups:int,    # normalised apart
                  eps:float,     # added to the mean square
-                 launch:Launch=Launch()
+                 launch:Launch|None=None # None: by the size of a group
                 ) -> Tensor:    # (rows, E) in the dtype of y
     """What `mambaflow.nets.mamba.GatedRMSNorm` computes. Raises ValueError for more than 65,535
     groups."""
     _check_groups(groups)
     rows, E = y.shape
     C, out, z = E // groups, torch.empty_like(y), _by_direction(z)
+    launch = launch or _launch(C)
     grid = triton.cdiv(rows, launch.rows), groups
     _forward_kernel[grid](
         y, z, weight, out,
@@ -138,13 +146,15 @@ def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
                    eps:float,     # added to the mean square
                    dy:Tensor,     # (rows, E), written
                    dz:Tensor,     # shaped like z, written
-                   launch:Launch=Launch()
+                   launch:Launch|None=None # None: by the size of a group
                   ) -> Tensor:    # (E,) the gradient of the weight
     "Gradients of `norm_forward`."
     _check_groups(groups)
     rows, E = y.shape
     if do.stride(1) != 1: do = do.contiguous()
-    C, R = E // groups, launch.backward_rows
+    C = E // groups
+    launch = launch or _launch(C)
+    R = launch.backward_rows
     z, dz = _by_direction(z), _by_direction(dz)
     programs = min(triton.cdiv(rows, R), triton.cdiv(launch.programs, groups))
     sums = weight.new_empty(programs, E)
