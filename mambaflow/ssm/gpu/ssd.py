@@ -252,10 +252,16 @@ HALF = Launch(chunk=64, precision='tf32', share=True, num_warps=4, sweep_stages=
 SMALL = HALF._replace(chunk=32, num_warps=8)
 FULL = Launch(chunk=16, precision='ieee', share=False, num_warps=8, sweep_stages=1)
 
+def _target():
+    "Triton's driver for the current GPU; None for the interpreter, and where there is no GPU."
+    if triton.knobs.runtime.interpret: return None
+    try: return triton.runtime.driver.active
+    except RuntimeError: return None
+
 def _arch() -> int:
-    "Ten times the compute capability of the current GPU; for the interpreter, an H200's."
-    if triton.knobs.runtime.interpret: return 90
-    return triton.runtime.driver.active.get_current_target().arch
+    "Ten times the compute capability of the current GPU; where there is none, an H200's."
+    target = _target()
+    return target.get_current_target().arch if target else 90
 
 def _launch(x:Tensor, N:int, P:int) -> Launch:
     """For float32, whose products are not left to TF32, and for half precision. Before Hopper and on
@@ -270,10 +276,10 @@ def _blocks(N:int, P:int) -> dict:
 
 # %% ../../../nbs/ssm/gpu/04_ssd.ipynb #7294c4b0
 def _shared() -> int:
-    "Bytes of shared memory that a program may have on the current GPU; for the interpreter, an H200's."
-    if triton.knobs.runtime.interpret: return 227 * 1024
-    driver = triton.runtime.driver.active
-    return driver.utils.get_device_properties(driver.get_current_device())['max_shared_mem']
+    "Bytes of shared memory that a program may have on the current GPU; where there is none, an H200's."
+    target = _target()
+    if target is None: return 227 * 1024
+    return target.utils.get_device_properties(target.get_current_device())['max_shared_mem']
 
 # %% ../../../nbs/ssm/gpu/04_ssd.ipynb #5cabd356
 def reject(x:Tensor, # (B, L, H, P)
