@@ -250,8 +250,12 @@ class Mamba2(nn.Module):
     def fits_kernel(self, x:Tensor) -> bool:
         "Whether the Triton kernels have these sizes and the dtype of this input."
         if not x.is_cuda or x.dtype == torch.float64 or self.backend != 'auto': return False
-        taps = self.conv1d.weight.shape[2]
-        return taps <= 4 and max(self.headdim, self.d_state) <= 128
+        if self.conv1d.weight.shape[2] > 4: return False
+        try: from mambaflow.ssm.gpu.ssd import too_large
+        except ImportError: return False
+        exact = x.dtype == torch.float32 and not torch.is_autocast_enabled()
+        dtype = torch.float32 if exact else torch.float16
+        return not too_large(dtype, self.d_state, self.headdim)
 
 # %% ../../nbs/nets/03_mamba.ipynb #41c4ae56
 class Bidirectional(nn.Module):

@@ -57,7 +57,7 @@ def _decays_kernel(
     # meta-parameters
     DIRECTIONS: tl.constexpr, FAR: tl.constexpr, Q: tl.constexpr, CHUNKS: tl.constexpr,
 ):
-    "Steps, sums of log2 decays and slopes of some chunks of one head in one direction, three planes."
+    "Three planes: steps, sums of log2 decays, slopes; some chunks of a head in one direction."
     pieces = tl.cdiv(chunks, CHUNKS)
     row, piece = tl.program_id(0) // pieces, tl.program_id(0) % pieces
     d = row // H % DIRECTIONS
@@ -386,8 +386,8 @@ def _run_backward(dout:Tensor, h:Tensor, xbc:Tensor, y:Tensor, decays:Tensor, st
                   weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor,
                   N:int, groups:int, eps:float, directions:int, reverse:bool
                  ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of h, of taps and bias of the convolution (5, channels), of A, dt_bias and D (3, H),
-    and of the norm's weight."""
+    """Gradients of h, of taps and bias of the convolution (5, channels), of A, dt_bias and D
+    (3, H), and of the norm's weight."""
     c = _sizes(h, A, norm, N, groups, directions)
     half = _launch(h, N, c.P)
     dh, dy, dx = h.new_empty(h.shape), torch.empty_like(y), torch.empty_like(y)
@@ -447,9 +447,9 @@ class _Inner(torch.autograd.Function):
     backward = staticmethod(_gradients)
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #79d721bb
-def mamba2_inner_triton(h:Tensor,          # (B, L, directions * R), R >= 2 E + 2 G N + H: z, stream,
-                                           # steps, padding (less than 32) of one direction after another
-                        weight:Tensor,     # (directions * (E + 2 G N), 1, taps <= 4) of the convolution
+def mamba2_inner_triton(h:Tensor,          # (B, L, directions * R), R >= 2 E + 2 G N + H: of each
+                                           # direction z, stream, steps and padding (less than 32)
+                        weight:Tensor,     # (directions * (E + 2 G N), 1, taps <= 4), convolution
                         bias:Tensor,       # (directions * (E + 2 G N),)
                         A:Tensor,          # (directions * H,), negative
                         D:Tensor,          # (directions * H,)
@@ -458,16 +458,21 @@ def mamba2_inner_triton(h:Tensor,          # (B, L, directions * R), R >= 2 E + 
                         d_state:int,       # N
                         ngroups:int=1,     # G
                         eps:float=1e-5,    # of the norm
-                        reverse:bool=False,# read from the last token to the first; not with two directions
+                        reverse:bool=False,# one direction reads from the last token to the first
                         directions:int=1   # 2: first to last, and beside it last to first
                        ) -> Tensor:        # (B, L, directions * E) in the dtype of h
-    """Convolution and SiLU, recursion, gated norm: what `mambaflow.nets.mamba.Mamba2` computes between
-    its projections. Raises ValueError for a width that does not fit; checks nothing else."""
+    """Convolution and SiLU, recursion, gated norm: what `mambaflow.nets.mamba.Mamba2` computes
+    between its projections. Raises ValueError for a width or directions that do not fit; checks
+    nothing else."""
+    if directions not in (1, 2) or reverse and directions == 2:
+        raise ValueError(f'mamba2_inner_triton: directions {directions} with reverse {reverse}: '
+                         'expected 1, or 2 without reverse, which read both ways')
     c = _sizes(h, A, norm, d_state, ngroups, directions)
     if not 0 <= c.width - c.E - c.mixed - c.heads < 32:
-        raise ValueError(f'mamba2_inner_triton: h has {h.shape[2]} columns, expected {directions} times '
-                         f'{c.E + c.mixed + c.heads} and at most 31 more')
-    tensors = [h.contiguous(), *(w.float().contiguous() for w in (weight, bias, A, D, dt_bias, norm))]
+        raise ValueError(f'mamba2_inner_triton: h has {h.shape[2]} columns, expected '
+                         f'{directions} times {c.E + c.mixed + c.heads} and at most 31 more')
+    constants = weight, bias, A, D, dt_bias, norm
+    tensors = [h.contiguous(), *(w.float().contiguous() for w in constants)]
     save = torch.is_grad_enabled() and any(w.requires_grad for w in tensors)
     run = _inner
     if _eager(*tensors): run = _Inner.apply if save else _run_inner
