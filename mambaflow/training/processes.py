@@ -7,6 +7,7 @@ __all__ = ['Processes', 'processes_asked_for', 'check_processes', 'join_processe
            'mean_of_processes', 'largest_of_processes', 'copy_gradients', 'set_gradients', 'same_random_numbers']
 
 # %% ../../nbs/training/05_processes.ipynb #7b919f5c
+import atexit
 import os
 import pickle
 import socket
@@ -71,6 +72,12 @@ def check_processes(batch_size:int,  # samples of a step, of all processes
 _PATIENCE = timedelta(hours=1)   # how long a process waits for another, such as one that evaluates
 
 def _joined() -> bool: return dist.is_available() and dist.is_initialized()
+
+def _leave():
+    "End the threads of gloo: one that outlives the interpreter aborts a process that has finished."
+    if _joined() and dist.get_backend() == 'gloo': dist.destroy_process_group()
+
+atexit.register(_leave)
 
 def join_processes(cpu:bool # use the CPU even if there is a GPU
                   ) -> Processes:
