@@ -109,6 +109,16 @@ def _phis(x, ex):
     phi = tl.where(near, 1. + q * phi2, (ex - 1.) / far)
     return phi, tl.where(near, phi - phi2, (ex - phi) / far)
 
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #35acd72a
+@triton.jit
+def _beside(processors, resident):
+    """Work item of this program, each item once: `resident` programs that are likely to run on one
+    multiprocessor at a time have neighbouring items."""
+    first = tl.program_id(0) // (processors * resident) * (processors * resident)
+    n = tl.minimum(tl.num_programs(0) - first, processors * resident)
+    turn, at = (tl.program_id(0) - first) // processors, tl.program_id(0) % processors
+    return first + at * (n // processors) + tl.minimum(at, n % processors) + turn
+
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #af12d864
 @triton.jit
 def _block(item, blocks, K, BD: tl.constexpr, FAR: tl.constexpr):

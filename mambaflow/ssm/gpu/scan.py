@@ -12,16 +12,17 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import (_adjoint, _advance, _at, _block, _chunk, _eager, _even,
-                                          _far, _per_channel, _sigmoid, _signal, _silu, _silu_slope,
-                                          _step, _sum_channels, _sum_components, _varying, Run)
+from .primitives import (_adjoint, _advance, _at, _beside, _block, _chunk, _eager,
+                                          _even, _far, _per_channel, _sigmoid, _signal, _silu,
+                                          _silu_slope, _step, _sum_channels, _sum_components,
+                                          _varying, Run)
 from .scan_split import span_states
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #ca19606b
 # The compiler must not know that `one` is 1: it would give neighbouring elements to one thread
 # and then move them to the threads that need them. The others would only cause more compilations.
 _OPAQUE = ['one', 'states', 'L', 'ratio_B', 'ratio_C', 'groups_B', 'groups_C', 'batch', 'blocks',
-           'spans', 'items', 'padded', 'seg', 'n', 'chunks', 'cleared']
+           'spans', 'items', 'padded', 'seg', 'n', 'chunks', 'cleared', 'processors', 'resident']
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #12455444
 @triton.jit
@@ -117,6 +118,24 @@ def _prepare_kernel(
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #5b0e6dbd
 @triton.jit
+def _ahead(
+    # pointers
+    A, hs, B, C,
+    # components, tokens, dimensions
+    n0, first, i, one, N: tl.constexpr,
+    # meta-parameters
+    BD: tl.constexpr, BN: tl.constexpr, HAS_C: tl.constexpr,
+):
+    """Tiles of A, of the states before a chunk, of B and C (or B in its place): components n0 and
+    up, or the last ones. They are loaded one turn of the inner loop before they are needed."""
+    n0 = tl.minimum(n0, N - BN)
+    n, at = n0 + tl.arange(0, BN) * one, _at(n0, one, BD, BN)
+    Bt = _varying(B, n, first, i, N)
+    Ct = _varying(C, n, first, i, N) if HAS_C else Bt
+    return tl.load(A + at), tl.load(hs + at), Bt, Ct
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #111c7083
+@triton.jit
 def _factor(z, dy, HAS_DY: tl.constexpr):
     "What the ungated output is multiplied with."
     return _silu_slope(z) * dy if HAS_DY else _silu(z)
@@ -139,8 +158,7 @@ def _sweep(
     # meta-parameters
     HAS_Z: tl.constexpr, HAS_DY: tl.constexpr, SOFTPLUS: tl.constexpr,
     ZOH: tl.constexpr, REVERSE: tl.constexpr,
-    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, KEEP: tl.constexpr,
-    FAR: tl.constexpr,
+    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, KEEP: tl.constexpr, FAR: tl.constexpr,
 ):
     """States from chunk to chunk, in `hs`, and the output times a factor. Backwards (`KEEP`) the
     output is only needed for the gradient of the gate."""
@@ -170,13 +188,13 @@ def _sweep(
             HAS_Z, HAS_DY)
         v = dt * uu
         acc = tl.zeros([BN, BD, T], tl.float32)
-        for n0 in tl.range(0, states, BN, num_stages=STAGES):
-            n, at = n0 + tl.arange(0, BN) * one, _at(n0, one, BD, BN)
-            A_ = tl.load(A + at)
-            h0 = tl.load(here + at)
-            Bt = _varying(B, n, first, i, N)
+        ready = _ahead(A, here, B, C, 0, first, i, one, N, BD, BN, HAS_Z or not KEEP)
+        for n0 in tl.range(0, states, BN, num_stages=1, loop_unroll_factor=2):
+            A_, h0, Bt, Ct = ready
+            ready = _ahead(A, here, B, C, n0 + BN, first, i, one, N, BD, BN, HAS_Z or not KEEP)
+            at = _at(n0, one, BD, BN)
             a, phi, slope, h, before, end = _advance(dt, v, A_, Bt, h0, i, ZOH, T, REVERSE)
-            if HAS_Z or not KEEP: acc += h * _varying(C, n, first, i, N)[:, None, :]
+            if HAS_Z or not KEEP: acc += h * Ct[:, None, :]
             if KEEP:
                 if c + 1 < stop: tl.store(here + BD * N + at, end)
             else: tl.store(here + at, end)
@@ -189,7 +207,7 @@ def _sweep(
         next_factor = _factor(next_z, next_dy, HAS_DY)
         tl.debug_barrier()  # another thread may load the state that one has stored
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #111c7083
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #478725ba
 @triton.jit(do_not_specialize=_OPAQUE)
 def _forward_kernel(
     # pointers
@@ -202,16 +220,16 @@ def _forward_kernel(
     stride_out_b, stride_out_d, stride_out_l,
     # dimensions
     L, K, ratio_B, ratio_C, groups_B, groups_C,
-    blocks, spans, padded, seg, states, one, N: tl.constexpr,
+    blocks, spans, padded, seg, processors, resident, states, one, N: tl.constexpr,
     # meta-parameters
     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr,
     SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
-    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr,
+    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr,
     BEGUN: tl.constexpr, EVEN: tl.constexpr, FAR: tl.constexpr,
 ):
     """Output and last state of a block of channels of one batch row, or of a span of it, and the
     states between segments. With `BEGUN`, `last` holds the states that enter the spans."""
-    row, j, g, d, dm = _block(tl.program_id(0), blocks, K, BD, FAR)
+    row, j, g, d, dm = _block(_beside(processors, resident), blocks, K, BD, FAR)
     b, span = row // spans, row % spans
     L = _even(L, EVEN)
     stride_u_d = _even(stride_u_d, EVEN)
@@ -249,7 +267,7 @@ def _forward_kernel(
             stride_u_d, stride_u_l,
             stride_out_d, stride_out_l,
             L, states, one, N,
-            HAS_Z, False, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, False, FAR)
+            HAS_Z, False, SOFTPLUS, ZOH, REVERSE, T, BD, BN, False, FAR)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #a8c8674d
 @triton.jit
@@ -260,6 +278,13 @@ def _inputs(raw, z, dy, bias_d, tm, HAS_Z: tl.constexpr, SOFTPLUS: tl.constexpr)
     return dt, _sigmoid(raw) if SOFTPLUS else dt, dy * _silu(z) if HAS_Z else dy
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #cd610390
+@triton.jit
+def _kept(scratch, n0, one, N: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr):
+    "Tiles of the gradient of the state and of the sum for A, as `_ahead`."
+    at = _at(tl.minimum(n0, N - BN), one, BD, BN)
+    return tl.load(scratch + BD * N + at), tl.load(scratch + 2 * BD * N + at)
+
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #0c783654
 @triton.jit
 def _gradients(
     # pointers
@@ -278,7 +303,7 @@ def _gradients(
     L, one, N: tl.constexpr,
     # meta-parameters
     HAS_Z: tl.constexpr, SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
-    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, FAR: tl.constexpr,
+    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, FAR: tl.constexpr,
 ):
     """Gradients of one segment. Those of u and delta are stored, those of B and C added to memory,
     that of A kept in scratch memory, those of D and the bias returned."""
@@ -307,14 +332,14 @@ def _gradients(
             HAS_Z, True)
         v = dt * uu
         dv, dx_A = tl.zeros([BN, BD, T], tl.float32), tl.zeros([BN, BD, T], tl.float32)
-        for n0 in tl.range(0, N, BN, num_stages=STAGES):
+        ready = _ahead(scratch, here, B, C, 0, first, i, one, N, BD, BN, True)
+        kept = _kept(scratch, 0, one, N, BD, BN)
+        for n0 in tl.range(0, N, BN, num_stages=1):
+            A_, h0, Bt, Ct = ready
+            G0, sum_A = kept
+            ready = _ahead(scratch, here, B, C, n0 + BN, first, i, one, N, BD, BN, True)
+            kept = _kept(scratch, n0 + BN, one, N, BD, BN)
             n, at = n0 + tl.arange(0, BN) * one, _at(n0, one, BD, BN)
-            A_ = tl.load(scratch + at)
-            h0 = tl.load(here + at)
-            Bt = _varying(B, n, first, i, N)
-            Ct = _varying(C, n, first, i, N)
-            G0 = tl.load(scratch + BD * N + at)
-            sum_A = tl.load(scratch + 2 * BD * N + at)
             a, phi, slope, h, before, end = _advance(dt, v, A_, Bt, h0, i, ZOH, T, REVERSE)
             for_C = gy[None, :, :] * h
             gh, G = _adjoint(a, gy[None, :, :] * Ct[:, None, :], G0, i, T, REVERSE)
@@ -344,7 +369,7 @@ def _gradients(
         tl.debug_barrier()
     return sum_D, sum_bias
 
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #0c783654
+# %% ../../../nbs/ssm/gpu/03_scan.ipynb #6b1fc24c
 @triton.jit(do_not_specialize=_OPAQUE)
 def _backward_kernel(
     # pointers
@@ -359,11 +384,11 @@ def _backward_kernel(
     stride_out_b, stride_out_d, stride_out_l,
     # dimensions
     L, K, ratio_B, ratio_C, groups_B, groups_C,
-    batch, blocks, spans, items, padded, seg, one, N: tl.constexpr,
+    batch, blocks, spans, items, padded, seg, processors, resident, one, N: tl.constexpr,
     # meta-parameters
     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_LAST: tl.constexpr,
     SOFTPLUS: tl.constexpr, ZOH: tl.constexpr, REVERSE: tl.constexpr,
-    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, STAGES: tl.constexpr, EVEN: tl.constexpr,
+    T: tl.constexpr, BD: tl.constexpr, BN: tl.constexpr, EVEN: tl.constexpr,
     FAR: tl.constexpr,
 ):
     """All gradients. A program processes one work item after the other and uses the same scratch
@@ -374,7 +399,7 @@ def _backward_kernel(
     stride_delta_d = _even(stride_delta_d, EVEN)
     stride_z_d = _even(stride_z_d, EVEN)
     stride_out_d = _even(stride_out_d, EVEN)
-    pid, chunks = tl.program_id(0), tl.cdiv(L, T)
+    pid, chunks = _beside(processors, resident), tl.cdiv(L, T)
     segments = tl.cdiv(chunks, seg)
     per_span = tl.cdiv(segments, spans)
     hs += pid.to(tl.int64) * seg * BD * N
@@ -421,7 +446,7 @@ def _backward_kernel(
                 stride_dy_d, stride_dy_l,
                 stride_out_d, stride_out_l,
                 L, N, one, N,
-                HAS_Z, HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, True, FAR)
+                HAS_Z, HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, True, FAR)
             sum_D, sum_bias = _gradients(
                 u + b * stride_u_b, delta + b * stride_delta_b,
                 B + row_B * N * padded, C + row_C * N * padded,
@@ -435,7 +460,7 @@ def _backward_kernel(
                 stride_dy_d, stride_dy_l,
                 stride_out_d, stride_out_l,
                 L, one, N,
-                HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, STAGES, FAR)
+                HAS_Z, SOFTPLUS, ZOH, REVERSE, T, BD, BN, FAR)
         if HAS_D: tl.atomic_add(dD + d, tl.sum(sum_D, 1), mask=dm, sem='relaxed')
         if HAS_BIAS: tl.atomic_add(dbias + d, tl.sum(sum_bias, 1), mask=dm, sem='relaxed')
         for n0 in range(0, N, BN):
@@ -487,7 +512,6 @@ class Launch(NamedTuple):
     segment:int = 128            # tokens between the states that the forward pass keeps, about
     resident:int = 8             # programs, backward, that the registers of a multiprocessor allow
     tokens:int = 8               # of a chunk
-    stages:int = 3               # of the loads of the inner loop
     num_warps:int = 1
     forward_registers:int = 128  # of a thread
 
@@ -679,10 +703,11 @@ def _plan_forward(x:_Inputs, launch:Launch) -> _ForwardPlan:
     y, _, _ = _make(outputs, torch.device('meta'))
     far = _far(x.u, x.delta, x.z, y) or _far_states(x, *cut)
     strides = (*x.u.stride(), *x.delta.stride(), *_strides(x.z), *y.stride())
-    sizes = (*x.dimensions(), blocks, spans, _up(l, 8), seg, N, 1, N)
+    near = _processors(x.u.device), launch.resident
+    sizes = (*x.dimensions(), blocks, spans, _up(l, 8), seg, *near, N, 1, N)
     switches = (*x.switches(), x.softplus, x.zoh, x.reverse)
     even = _divisor(x.u, x.delta, x.z, y)
-    meta = launch.tokens, BD, 64 // BD, launch.stages, spans > 1, even, far
+    meta = launch.tokens, BD, 64 // BD, spans > 1, even, far
     run = Run(_forward_kernel, b * spans * blocks, (*strides, *sizes, *switches, *meta),
               num_warps=launch.num_warps, maxnreg=launch.forward_registers)
     prepare, memory = _plan_prepare(x, b, *cut)
@@ -788,13 +813,14 @@ def _plan_backward(dy:Tensor, given:bool, x:_Inputs, launch:Launch) -> _Backward
     strides = (*dy.stride(), *x.u.stride(), *x.delta.stride(), *_strides(x.z), *du.stride())
     switches = (*x.switches(), given or spans > 1, x.softplus, x.zoh, x.reverse)
     even = _divisor(dy, x.u, x.delta, x.z, du, ddelta, dz)
-    meta = launch.tokens, BD, 64 // BD, launch.stages, even, far
+    meta = launch.tokens, BD, 64 // BD, even, far
     def part(first):
         n = min(rows, b - first)
         last = first + n == b
         items = n * spans * blocks
         prepare, memory = _plan_prepare(x, n, *cut, cleared=n * per_row if first else sum(sums))
-        sizes = (*x.dimensions(), n, blocks, spans, items, _up(l, 8), seg, 1, N)
+        near = _processors(x.u.device), launch.resident
+        sizes = (*x.dimensions(), n, blocks, spans, items, _up(l, 8), seg, *near, 1, N)
         numbers = (*strides, *sizes, *switches, *meta)
         sizes = K, blocks, x.A.shape[1], l, _up(l, 8), n, groups_B, groups_C, N
         which = x.D is not None, x.bias is not None, last, BD, triton.next_power_of_2(N), 1024
