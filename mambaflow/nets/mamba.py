@@ -196,7 +196,8 @@ def _join_rows(weights:tuple[Tensor, ...], # (rows, d) each
 
 def _join_between(between:list) -> list[Tensor]: # kinds; those of all mixers in each
     "The parameters of what comes between the projections, in one piece of memory."
-    flat = torch.cat([w.flatten() for kind in between for w in kind])
+    taps, *rest = between
+    flat = torch.cat([w.flatten() for w in taps] + [w for kind in rest for w in kind])
     taps, *rest = flat.split_with_sizes([len(kind) * kind[0].numel() for kind in between])
     return [taps.view(-1, 1, between[0][0].shape[2]), *rest]
 
@@ -233,12 +234,14 @@ def _gradients_at_once(ctx, dout:Tensor) -> list[Tensor]: # of x, and of `_weigh
     rows = dh.flatten(0, 1)
     dx = (rows @ into).view(x.shape).to(ctx.dtype)
     dinto = (rows.T @ x.flatten(0, 1)).to(exact)
+    dinto = dinto.split_with_sizes([ctx.rows, -ctx.rows % 32] * n)
     dtaps = dconv[4-K:4].T.contiguous().unsqueeze(1)
-    dA, dbias, dD = dsteps.unbind()
+    dsteps[0].mul_(A)                                         # of A to A_log
+    steps = dsteps.view(3 * n, -1).unbind()                   # of A_log, dt_bias, D
+    between = [_apart(w, n) for w in (dtaps, dconv[4], dnorm)]
     dout_of = do.T @ y.flatten(0, 1)                          # (d, E of all)
-    between = [_apart(w, n) for w in (dtaps, dconv[4], dnorm, dA * A, dD, dbias)]
-    grads = ([w[:ctx.rows] for w in _apart(dinto, n)], *between,
-             [w.to(exact) for w in _apart(dout_of, n, 1)])
+    dout_of = [w.to(exact) for w in _apart(dout_of, n, 1)]
+    grads = dinto[::2], *between, steps[:n], steps[2*n:], steps[n:2*n], dout_of
     return [dx, *[w for each in grads for w in each]]
 
 def _refuse_second(grads:list[Tensor]) -> tuple[Tensor, ...]:
@@ -353,10 +356,16 @@ class Mamba2(nn.Module):
                        reverse=reverse, backend=self.backend)               # (B, L, H, P)
         return self.norm(y.flatten(2), z)
 
+    def sizes(self) -> tuple:
+        "What two mixers that the kernels run at once have in common."
+        into, conv = self.in_proj, self.conv1d
+        return (self.headdim, self.groups, self.d_state, self.backend, into.in_features,
+                into.out_features, conv.kernel_size)
+
     def fits_kernel(self, x:Tensor) -> bool:
         "Whether the Triton kernels have these sizes and the dtype of this input."
         if not x.is_cuda or x.dtype == torch.float64 or self.backend != 'auto': return False
-        if self.conv1d.weight.shape[2] > 4: return False
+        if self.conv1d.kernel_size[0] > 4: return False
         try: from mambaflow.ssm.gpu.ssd import too_large
         except ImportError: return False
         exact = x.dtype == torch.float32 and not torch.is_autocast_enabled()
@@ -380,8 +389,6 @@ class Bidirectional(nn.Module):
 
     def _fits_kernel(self, x:Tensor) -> bool:
         "Whether the two are Mamba-2 of the same sizes, which the kernels run at once."
-        pair = self.fwd, self.bwd
-        if not all(isinstance(m, Mamba2) and m.fits_kernel(x) for m in pair): return False
-        sizes = [(m.headdim, m.groups, m.d_state, m.in_proj.weight.shape, m.conv1d.weight.shape)
-                 for m in pair]
-        return sizes[0] == sizes[1] and self.fwd.norm.eps == self.bwd.norm.eps
+        a, b = self.fwd, self.bwd
+        if not (isinstance(a, Mamba2) and isinstance(b, Mamba2)): return False
+        return a.fits_kernel(x) and a.sizes() == b.sizes() and a.norm.eps == b.norm.eps
