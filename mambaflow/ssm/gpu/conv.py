@@ -50,15 +50,6 @@ def _taps(weight, e, E, inside, K: tl.constexpr):
     return w0, w1, w2, w3
 
 @triton.jit
-def _item(directions, segments, E, BE: tl.constexpr):
-    """Segment, direction, batch row and first channel of a program. The programs of one block of
-    channels come one after another."""
-    programs = tl.num_programs(0) // tl.cdiv(E, BE)
-    pid, block = tl.program_id(0) % programs, tl.program_id(0) // programs
-    j = pid // segments
-    return pid % segments, j % directions, (j // directions).to(tl.int64), block * BE
-
-@triton.jit
 def _convolve(w0, w1, w2, w3, b, x0, x1, x2, x3):
     "Bias and four products."
     return b + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3
@@ -77,9 +68,10 @@ def _forward_kernel(
     K: tl.constexpr, FAR: tl.constexpr, BE: tl.constexpr,
 ):
     "One segment in reading order, four rows at a time, the last three rows of x kept in registers."
-    segment, d, b, first_e = _item(directions, segments, E, BE)
+    segment, j = tl.program_id(0) % segments, tl.program_id(0) // segments
+    d, b = j % directions, (j // directions).to(tl.int64)
     back = d + reverse
-    e = first_e + tl.arange(0, BE)
+    e = tl.program_id(1) * BE + tl.arange(0, BE)
     inside = e < E
     x += b * stride_x_b + d * stride_x_d
     y += b * stride_y_b + d * stride_y_d
@@ -124,12 +116,12 @@ def _weigh(w0, w1, w2, w3, d0, d1, d2, d3):
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #e1b9012e
 @triton.jit
-def _gradient_row(dy, parts, u, stride_dy, stride_parts, first, e, L, E, X,
+def _gradient_row(dy, parts, u, stride_dy, stride_parts, e, L, E, X,
                   RATIO: tl.constexpr, N: tl.constexpr, back, BE: tl.constexpr, FAR: tl.constexpr):
     "Row `u` of the gradient: channels from X on are sums of RATIO parts, if that is not 0."
     if RATIO == 0: return _row(dy, u, stride_dy, e, L, E, back, FAR)
     g = tl.zeros((BE,), tl.float32)
-    # most programs have one kind of channels, from `first` on
+    first = tl.program_id(1) * BE                        # most programs have one kind of channels
     if first < X: g = _row(dy, u, stride_dy, e, L, X, back, FAR)
     if first + BE > X:
         j = e - X
@@ -157,9 +149,10 @@ def _backward_kernel(
 ):
     """One segment in reading order, four rows at a time. The last three rows of x and of the
     gradient before SiLU are kept in registers."""
-    segment, d, b, first_e = _item(directions, segments, E, BE)
+    segment, j = tl.program_id(0) % segments, tl.program_id(0) // segments
+    d, b = j % directions, (j // directions).to(tl.int64)
     back = d + reverse
-    e = first_e + tl.arange(0, BE)
+    e = tl.program_id(1) * BE + tl.arange(0, BE)
     inside = e < E
     x += b * stride_x_b + d * stride_x_d
     dy += b * stride_dy_b + d * stride_dy_d
@@ -183,13 +176,13 @@ def _backward_kernel(
         x1 = _row(x, u + 1, stride_x_l, e, L, E, back, FAR)
         x2 = _row(x, u + 2, stride_x_l, e, L, E, back, FAR)
         x3 = _row(x, u + 3, stride_x_l, e, L, E, back, FAR)
-        g0 = _gradient_row(dy, parts, u, stride_dy_l, stride_parts_l, first_e, e, L, E, X,
+        g0 = _gradient_row(dy, parts, u, stride_dy_l, stride_parts_l, e, L, E, X,
                            RATIO, N, back, BE, FAR)
-        g1 = _gradient_row(dy, parts, u + 1, stride_dy_l, stride_parts_l, first_e, e, L, E, X,
+        g1 = _gradient_row(dy, parts, u + 1, stride_dy_l, stride_parts_l, e, L, E, X,
                            RATIO, N, back, BE, FAR)
-        g2 = _gradient_row(dy, parts, u + 2, stride_dy_l, stride_parts_l, first_e, e, L, E, X,
+        g2 = _gradient_row(dy, parts, u + 2, stride_dy_l, stride_parts_l, e, L, E, X,
                            RATIO, N, back, BE, FAR)
-        g3 = _gradient_row(dy, parts, u + 3, stride_dy_l, stride_parts_l, first_e, e, L, E, X,
+        g3 = _gradient_row(dy, parts, u + 3, stride_dy_l, stride_parts_l, e, L, E, X,
                            RATIO, N, back, BE, FAR)
         d0 = g0 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0))
         d1 = g1 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1))
@@ -228,6 +221,28 @@ FORWARD = Launch(rows=52, channels=128)
 BACKWARD = Launch(rows=49, channels=64)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #8bfd1869
+def _channel_blocks(E:int, launch:Launch) -> int:
+    "Programs for the channels of a row. Raises ValueError if a GPU cannot launch so many."
+    blocks = triton.cdiv(E, launch.channels)
+    if blocks > 65535:
+        raise ValueError(f'the convolution has {E} channels and its kernel takes at most '
+                         f'{65535 * launch.channels}: convolve parts of them')
+    return blocks
+
+# %% ../../../nbs/ssm/gpu/05_conv.ipynb #51610d36
+class _Columns:
+    "A kernel, or a compiled one, with so many programs along the second axis; `Run` has the first."
+    def __init__(self, kernel, n:int): self.kernel, self.n = kernel, n
+
+    @property
+    def fn(self): return self.kernel.fn
+
+    def __getitem__(self, grid:tuple): # programs, and of a compiled kernel two more numbers
+        launch = self.kernel[grid[0], self.n, *grid[2:]]
+        if len(grid) == 3: return launch
+        return lambda *args, **options: _Columns(launch(*args, **options), self.n)
+
+# %% ../../../nbs/ssm/gpu/05_conv.ipynb #98ac8196
 def _by_direction(x:Tensor) -> Tensor: # (B, L, directions, E)
     "As it is, or with one direction."
     return x if x.dim() == 4 else x.unsqueeze(2)
@@ -237,15 +252,15 @@ def forward_launch(x:Tensor,      # (B, L, directions, E), channels side by side
                    y:Tensor,      # shaped like x
                    reverse:bool,  # with one direction; a second one is reversed
                    launch:Launch=FORWARD
-                  ) -> tuple[int, tuple, dict]: # programs, numbers and options, as `run_kernel` has them
+                  ) -> tuple[_Columns, int, tuple, dict]: # kernel, programs, numbers, options
     "How the forward kernel is launched on tensors of these sizes and strides."
     b, L, directions, E = x.shape
-    segments, blocks = triton.cdiv(L, launch.rows), triton.cdiv(E, launch.channels)
+    segments, blocks = triton.cdiv(L, launch.rows), _channel_blocks(E, launch)
     strides = (*x.stride()[:3], *y.stride()[:3])
     sizes = L, E, directions, int(reverse), segments, launch.rows
     meta = weight.shape[2], _far(x, y), launch.channels
-    return b * directions * segments * blocks, (*strides, *sizes, *meta), dict(
-        num_warps=launch.num_warps)
+    kernel, options = _Columns(_forward_kernel, blocks), dict(num_warps=launch.num_warps)
+    return kernel, b * directions * segments, (*strides, *sizes, *meta), options
 
 def _convolve_sequences(x:Tensor,      # (B, L, E) or (B, L, directions, E), channels side by side
                         weight:Tensor, # (directions * E, 1, K) float32
@@ -256,8 +271,8 @@ def _convolve_sequences(x:Tensor,      # (B, L, E) or (B, L, directions, E), cha
     "Launch the forward kernel."
     y = x.new_empty(x.shape)
     x, out = _by_direction(x), _by_direction(y)
-    programs, numbers, options = forward_launch(x, weight, out, reverse, launch)
-    run_kernel(_forward_kernel, programs, (x, weight, bias, out), numbers, **options)
+    kernel, programs, numbers, options = forward_launch(x, weight, out, reverse, launch)
+    run_kernel(kernel, programs, (x, weight, bias, out), numbers, **options)
     return y
 
 @torch.library.custom_op('mambaflow::conv_silu', mutates_args=())
@@ -270,7 +285,7 @@ def _conv_output(x, weight, bias, reverse):
     "Empty result of the forward pass."
     return x.new_empty(x.shape)
 
-# %% ../../../nbs/ssm/gpu/05_conv.ipynb #51610d36
+# %% ../../../nbs/ssm/gpu/05_conv.ipynb #2646d7e1
 def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by side, as in all of these
                     dy:Tensor,     # shaped like x, or its first channels
                     parts:Tensor|None, # (B, L, directions, groups, heads of one, N)
@@ -278,17 +293,19 @@ def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by sid
                     dx:Tensor,     # shaped like x
                     reverse:bool,  # with one direction; a second one is reversed
                     launch:Launch=BACKWARD
-                   ) -> tuple[int, tuple, dict, tuple]: # programs, numbers, options, shape of the sums
+                   ) -> tuple[_Columns, int, tuple, dict, tuple]: # kernel, programs, numbers, options,
+                                                        # shape of the sums
     "How the backward kernel is launched on tensors of these sizes and strides."
     if parts is None: parts, ratio, N = dy, 0, 1
     else: ratio, N = parts.shape[4:]
     b, L, directions, E = x.shape
-    segments, blocks = triton.cdiv(L, launch.rows), triton.cdiv(E, launch.channels)
+    segments, blocks = triton.cdiv(L, launch.rows), _channel_blocks(E, launch)
     strides = [n for v in (x, dy, parts, dx) for n in v.stride()[:3]]
     sizes = L, E, dy.shape[3], directions, int(reverse), segments, launch.rows
     meta = ratio, N, weight.shape[2], _far(x, dy, parts, dx), launch.channels
-    return b * directions * segments * blocks, (*strides, *sizes, *meta), dict(
-        num_warps=launch.num_warps), (b * segments, 5, directions * E)
+    kernel, options = _Columns(_backward_kernel, blocks), dict(num_warps=launch.num_warps)
+    shape = b * segments, 5, directions * E
+    return kernel, b * directions * segments, (*strides, *sizes, *meta), options, shape
 
 def conv_gradients(dy:Tensor,     # the gradient of the output, shaped like x, or of its first channels
                    x:Tensor,      # (B, L, E) or (B, L, directions, E), channels side by side
@@ -304,10 +321,11 @@ def conv_gradients(dy:Tensor,     # the gradient of the output, shaped like x, o
     "Gradients of `conv_silu_triton`."
     if dy.stride(-1) != 1: dy = dy.contiguous()
     dy, x, dx = (_by_direction(v) for v in (dy, x, dx))
-    programs, numbers, options, shape = backward_launch(x, dy, parts, weight, dx, reverse, launch)
+    kernel, programs, numbers, options, shape = backward_launch(
+        x, dy, parts, weight, dx, reverse, launch)
     sums = torch.empty(shape, dtype=torch.float32, device=x.device)
     tensors = x, dy, dy if parts is None else parts, weight, bias, dx, sums
-    run_kernel(_backward_kernel, programs, tensors, numbers, **options)
+    run_kernel(kernel, programs, tensors, numbers, **options)
     return sums.sum(0)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #32626794

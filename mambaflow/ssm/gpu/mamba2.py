@@ -430,17 +430,16 @@ def _plan_forward(x:_Layout, save:bool) -> _ForwardPlan:
                c.directions, _far(h), half.chunk, 8)
     find_decays = Run(_decays_kernel, c.batch * rows * triton.cdiv(chunks, 8), numbers, num_warps=1)
     weight = x.like(c.directions * c.mixed, 1, x.taps)
-    programs, numbers, options = conv.forward_launch(c.stream(h), weight, xbc, x.reverse)
-    convolve = Run(conv._forward_kernel, programs, numbers, **options)
+    *run_conv, options = conv.forward_launch(c.stream(h), weight, xbc, x.reverse)
+    convolve = Run(*run_conv, **options)
     recur = _plan_pass(_forward_kernel, (), (), c, x.reverse, _far(h, xbc.flatten(2)), half,
                        x.device, half.maxnreg, save=(save,))
     flat = y.flatten(0, 1)
-    programs, numbers, options = norms.forward_launch(
+    *run_norm, options = norms.forward_launch(
         flat, c.gates(h), flat, c.groups * c.directions, x.eps)
     states = c.batch * chunks * rows * c.N * c.P if save else 0
     return _ForwardPlan(y.shape, (_up(xbc.numel()), _up(y.numel()), states), decays, c.columns,
-                        find_decays, convolve, recur,
-                        Run(norms._forward_kernel, programs, numbers, **options))
+                        find_decays, convolve, recur, Run(*run_norm, **options))
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #084ad762
 _PLANS:dict[tuple, tuple] = {}
@@ -521,7 +520,7 @@ def _plan_backward(x:_Layout) -> _BackwardPlan:
     rows, groups = c.directions * c.heads, c.groups * c.directions
     dh, y = x.like(*x.shape), x.like(c.batch * c.L, x.E)
     parts = x.like(c.batch, c.L, c.directions, 2 * c.groups, c.heads // c.groups, c.N)
-    *run_norm, of_norm = norms.backward_launch(y, y, c.gates(h), y, c.gates(dh), groups, x.eps)
+    *run_norm, norm_options, of_norm = norms.backward_launch(y, y, c.gates(h), y, c.gates(dh), groups, x.eps)
     _, _, segments = _segments_of(c, half, x.device)
     of_rates = 3, c.batch * segments, rows
     padding = c.width - c.E - c.mixed - c.heads
@@ -530,14 +529,12 @@ def _plan_backward(x:_Layout) -> _BackwardPlan:
                        (of_rates[1] * rows, padding), c, x.reverse, _far(h, xbc, parts.flatten(2)),
                        half, x.device)
     dx, weight = x.like(c.batch, c.L, c.directions, c.E), x.like(c.directions * c.mixed, 1, x.taps)
-    *run_conv, of_conv = conv.backward_launch(
+    *run_conv, conv_options, of_conv = conv.backward_launch(
         c.stream(h), dx, parts, weight, c.stream(dh), x.reverse)
-    def run(kernel, programs, numbers, options): return Run(kernel, programs, numbers, **options)
     shapes = of_rates, of_conv, of_norm
     return _BackwardPlan((_up(y.numel()), _up(y.numel()), parts.numel()),
                          tuple(_up(math.prod(n)) for n in shapes), c.columns, shapes,
-                         run(norms._backward_kernel, *run_norm), recur,
-                         run(conv._backward_kernel, *run_conv))
+                         Run(*run_norm, **norm_options), recur, Run(*run_conv, **conv_options))
 
 def _total(sums:Tensor, # a flat piece of memory
            shape:tuple, # of what it begins with

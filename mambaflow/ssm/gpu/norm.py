@@ -11,7 +11,8 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import _sigmoid, _silu, run_kernel
+from .conv import _Columns
+from .primitives import _sigmoid, _silu, Run
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #6b30fcc1
 @triton.jit
@@ -22,27 +23,19 @@ def _rows(p, rows, stride, c, ok, inside):
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #5eac8697
 @triton.jit
-def _item(groups):
-    """Group of a program, its number among those of this group, and how many they are. The programs
-    of one group come one after another."""
-    programs = tl.num_programs(0) // groups
-    return tl.program_id(0) // programs, tl.program_id(0) % programs, programs
-
-# %% ../../../nbs/ssm/gpu/06_norm.ipynb #5b368b63
-@triton.jit
 def _forward_kernel(
     # pointers
     y, z, weight, out,
     # strides
     stride_y, stride_z, stride_z_d, stride_out,
     # dimensions
-    rows, C, groups, per_direction, eps,
+    rows, C, per_direction, eps,
     # meta-parameters
     R: tl.constexpr, BC: tl.constexpr,
 ):
     "R tokens of one group."
-    g, i, _ = _item(groups)
-    row = i.to(tl.int64) * R + tl.arange(0, R)
+    g = tl.program_id(1)
+    row = tl.program_id(0).to(tl.int64) * R + tl.arange(0, R)
     c = tl.arange(0, BC)
     ok, inside = row < rows, c < C
     z += g // per_direction * stride_z_d + g % per_direction * C
@@ -54,7 +47,7 @@ def _forward_kernel(
     to = out + row[:, None] * stride_out + g * C + c[None, :]
     tl.store(to, o.to(out.dtype.element_ty), mask=ok[:, None] & inside[None, :])
 
-# %% ../../../nbs/ssm/gpu/06_norm.ipynb #896746b4
+# %% ../../../nbs/ssm/gpu/06_norm.ipynb #5b368b63
 @triton.jit
 def _backward_kernel(
     # pointers
@@ -64,19 +57,18 @@ def _backward_kernel(
     stride_do, stride_y, stride_z, stride_z_d,
     stride_dy, stride_dz, stride_dz_d,
     # dimensions
-    rows, C, groups, per_direction, eps,
+    rows, C, per_direction, eps,
     # meta-parameters
     R: tl.constexpr, BC: tl.constexpr,
 ):
     "Every so many tokens of one group; the gradient of the weight is summed over them."
-    g, first, programs = _item(groups)
-    c = tl.arange(0, BC)
+    g, groups, c = tl.program_id(1), tl.num_programs(1), tl.arange(0, BC)
     inside = c < C
     w = tl.load(weight + g * C + c, mask=inside, other=0.)
     z += g // per_direction * stride_z_d + g % per_direction * C
     dz += g // per_direction * stride_dz_d + g % per_direction * C
     total = tl.zeros([BC], tl.float32)
-    for i in range(first, tl.cdiv(rows, R), programs):
+    for i in range(tl.program_id(0), tl.cdiv(rows, R), tl.num_programs(0)):
         row = (tl.zeros([R], tl.int64) + i) * R + tl.arange(0, R)
         ok = row < rows
         zz = _rows(z, row, stride_z, c, ok, inside)
@@ -94,7 +86,7 @@ def _backward_kernel(
         to_z = dz + row[:, None] * stride_dz + c[None, :]
         slope = 1. + zz * (1. - s)  # s times it is the derivative of z s
         tl.store(to_z, (dh * yy * s * slope).to(dz.dtype.element_ty), mask=mask)
-    part = (first * groups + g).to(tl.int64)
+    part = (tl.program_id(0) * groups + g).to(tl.int64)
     tl.store(sums + part * C + c, total, mask=inside)
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #039cb3dd
@@ -113,6 +105,12 @@ def _launch(C:int) -> Launch:
                   backward_rows=2 if block <= 4096 else 1,
                   backward_num_warps=min(16, max(1, block // 512)))
 
+# %% ../../../nbs/ssm/gpu/06_norm.ipynb #4cdf9a2a
+def _check_groups(groups:int) -> None:
+    "Raises ValueError if a GPU cannot launch so many."
+    if groups > 65535:
+        raise ValueError(f'the norm has {groups} groups and its kernel takes at most 65535')
+
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #50567f5c
 def _by_direction(z:Tensor) -> Tensor: # (rows, directions, channels of one)
     "As it is, or with one direction."
@@ -125,16 +123,17 @@ def forward_launch(y:Tensor,      # (rows, E), channels side by side in memory, 
                    groups:int,    # normalised apart
                    eps:float,     # added to the mean square
                    launch:Launch|None=None # None: by the size of a group
-                  ) -> tuple[int, tuple, dict]: # programs, numbers and options, as `run_kernel` has them
+                  ) -> tuple[_Columns, int, tuple, dict]: # kernel, programs, numbers, options
     "How the forward kernel is launched on tensors of these sizes and strides."
+    _check_groups(groups)
     rows, E = y.shape
     C = E // groups
     launch = launch or _launch(C)
     strides = (y.stride(0), *z.stride()[:2], out.stride(0))
-    sizes = rows, C, groups, groups // z.shape[1], eps
+    sizes = rows, C, groups // z.shape[1], eps
     meta = launch.rows, triton.next_power_of_2(C)
-    return triton.cdiv(rows, launch.rows) * groups, (*strides, *sizes, *meta), dict(
-        num_warps=launch.num_warps)
+    kernel, options = _Columns(_forward_kernel, groups), dict(num_warps=launch.num_warps)
+    return kernel, triton.cdiv(rows, launch.rows), (*strides, *sizes, *meta), options
 
 def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as in all of these
                  z:Tensor,      # (rows, E), or (rows, directions, E / directions)
@@ -143,10 +142,11 @@ def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as
                  eps:float,     # added to the mean square
                  launch:Launch|None=None # None: by the size of a group
                 ) -> Tensor:    # (rows, E) in the dtype of y
-    "What `mambaflow.nets.mamba.GatedRMSNorm` computes."
+    """What `mambaflow.nets.mamba.GatedRMSNorm` computes. Raises ValueError for more than 65,535
+    groups."""
     out, z = torch.empty_like(y), _by_direction(z)
-    programs, numbers, options = forward_launch(y, z, out, groups, eps, launch)
-    run_kernel(_forward_kernel, programs, (y, z, weight, out), numbers, **options)
+    kernel, programs, numbers, options = forward_launch(y, z, out, groups, eps, launch)
+    Run(kernel, programs, numbers, **options)(y, z, weight, out)
     return out
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #6d1169dd
@@ -158,18 +158,20 @@ def backward_launch(do:Tensor,     # (rows, E), channels side by side in memory,
                     groups:int,    # normalised apart
                     eps:float,     # added to the mean square
                     launch:Launch|None=None # None: by the size of a group
-                   ) -> tuple[int, tuple, dict, tuple]: # programs, numbers, options, shape of the sums
+                   ) -> tuple[_Columns, int, tuple, dict, tuple]: # kernel, programs, numbers, options,
+                                                         # shape of the sums
     "How the backward kernel is launched on tensors of these sizes and strides."
+    _check_groups(groups)
     rows, E = y.shape
     C = E // groups
     launch = launch or _launch(C)
     R = launch.backward_rows
     programs = min(triton.cdiv(rows, R), triton.cdiv(launch.programs, groups))
     strides = (do.stride(0), y.stride(0), *z.stride()[:2], dy.stride(0), *dz.stride()[:2])
-    sizes = rows, C, groups, groups // z.shape[1], eps
+    sizes = rows, C, groups // z.shape[1], eps
     meta = R, triton.next_power_of_2(C)
-    return programs * groups, (*strides, *sizes, *meta), dict(
-        num_warps=launch.backward_num_warps), (programs, E)
+    kernel, options = _Columns(_backward_kernel, groups), dict(num_warps=launch.backward_num_warps)
+    return kernel, programs, (*strides, *sizes, *meta), options, (programs, E)
 
 def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
                    y:Tensor,      # (rows, E)
@@ -184,7 +186,8 @@ def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
     "Gradients of `norm_forward`."
     if do.stride(1) != 1: do = do.contiguous()
     z, dz = _by_direction(z), _by_direction(dz)
-    programs, numbers, options, shape = backward_launch(do, y, z, dy, dz, groups, eps, launch)
+    kernel, programs, numbers, options, shape = backward_launch(
+        do, y, z, dy, dz, groups, eps, launch)
     sums = weight.new_empty(shape)
-    run_kernel(_backward_kernel, programs, (do, y, z, weight, dy, dz, sums), numbers, **options)
+    Run(kernel, programs, numbers, **options)(do, y, z, weight, dy, dz, sums)
     return sums.sum(0)
