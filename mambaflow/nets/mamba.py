@@ -230,7 +230,7 @@ def _gradients_at_once(ctx, dout:Tensor) -> list[Tensor]: # of x, and of `_weigh
     n, K, exact = ctx.how[3], taps.shape[2], taps.dtype
     do = dout.reshape(-1, dout.shape[2])                      # (B L, d)
     dy = (do @ out_of).view(y.shape)
-    dh, dconv, dsteps, dnorm = ctx.kernels._run_backward(dy, h, *middle, *ctx.how)
+    dh, dconv, dsteps, dnorm = ctx.kernels._run_backward_into(dy, dy, h, *middle, *ctx.how)
     rows = dh.flatten(0, 1)
     dx = (rows @ into).view(x.shape).to(ctx.dtype)
     dinto = (rows.T @ x.flatten(0, 1)).to(exact)

@@ -356,7 +356,8 @@ def _plan_pass(kernel,        # of one pass
     chunks, per_segment, segments = _segments_of(c, half, device)
     size = c.N * c.P
     plane = c.batch * rows * chunks * half.chunk
-    sizes = (*strides, c.L, c.heads, c.groups, int(reverse), chunks, per_segment, segments, plane, *more)
+    sizes = (*strides, c.L, c.heads, c.groups, int(reverse), chunks, per_segment, segments, plane,
+             *more)
     options = dict(num_warps=half.num_warps, num_stages=1, maxnreg=maxnreg)
     def run(output, start):
         kept = [output and v for v in save]
@@ -365,7 +366,8 @@ def _plan_pass(kernel,        # of one pass
         return Run(kernel, c.batch * segments * rows, numbers, **options)
     if segments == 1: return _Pass((), None, None, run(True, False))
     programs = c.batch * segments * rows
-    pass_on = Run(_pass_kernel, rows * triton.cdiv(size, 256) * c.batch, (rows, segments, size, 256))
+    blocks = triton.cdiv(size, 256)
+    pass_on = Run(_pass_kernel, rows * blocks * c.batch, (rows, segments, size, 256))
     return _Pass((_up(programs * size), _up(programs)), run(False, False), pass_on, run(True, True))
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #87c3dcdc
@@ -506,7 +508,7 @@ def _inner_outputs(h, weight, bias, A, D, dt_bias, norm, N, groups, eps, directi
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #ed7820d3
 class _BackwardPlan(NamedTuple):
     "How the backward pass is launched, and what it fills."
-    halves:tuple    # sizes of the gradients of y and of x, and of the parts of those of B and C
+    halves:tuple    # sizes of the gradient of y and of the parts of those of B and C
     floats:tuple    # sizes of the sums: of A, bias and D, of the convolution, of the norm
     columns:tuple   # of h
     shapes:tuple    # of the sums
@@ -520,7 +522,8 @@ def _plan_backward(x:_Layout) -> _BackwardPlan:
     rows, groups = c.directions * c.heads, c.groups * c.directions
     dh, y = x.like(*x.shape), x.like(c.batch * c.L, x.E)
     parts = x.like(c.batch, c.L, c.directions, 2 * c.groups, c.heads // c.groups, c.N)
-    *run_norm, norm_options, of_norm = norms.backward_launch(y, y, c.gates(h), y, c.gates(dh), groups, x.eps)
+    *run_norm, norm_options, of_norm = norms.backward_launch(
+        y, y, c.gates(h), y, c.gates(dh), groups, x.eps)
     _, _, segments = _segments_of(c, half, x.device)
     of_rates = 3, c.batch * segments, rows
     padding = c.width - c.E - c.mixed - c.heads
@@ -532,7 +535,7 @@ def _plan_backward(x:_Layout) -> _BackwardPlan:
     *run_conv, conv_options, of_conv = conv.backward_launch(
         c.stream(h), dx, parts, weight, c.stream(dh), x.reverse)
     shapes = of_rates, of_conv, of_norm
-    return _BackwardPlan((_up(y.numel()), _up(y.numel()), parts.numel()),
+    return _BackwardPlan((_up(y.numel()), parts.numel()),
                          tuple(_up(math.prod(n)) for n in shapes), c.columns, shapes,
                          Run(*run_norm, **norm_options), recur, Run(*run_conv, **conv_options))
 
@@ -544,23 +547,34 @@ def _total(sums:Tensor, # a flat piece of memory
     n = math.prod(shape)
     return sums[:n].view(shape).sum(axis)
 
+def _run_backward_into(dx:Tensor, dout:Tensor, h:Tensor, xbc:Tensor, y:Tensor, decays:Tensor,
+                       states:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor,
+                       dt_bias:Tensor, norm:Tensor,
+                       N:int, groups:int, eps:float, directions:int, reverse:bool
+                      ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """As `_run_backward`, with memory for what passes between two kernels, which may be that of the
+    contiguous `dout`: it is read before."""
+    plan = _plan(_plan_backward, _layout(h, weight, A, norm, N, groups, eps, directions, reverse))
+    dh, (dy, parts) = h.new_empty(h.shape), _pieces(h, plan.halves)
+    of_rates, of_conv, of_norm = _pieces(A, plan.floats)
+    _, stream, _ = h.split_with_sizes(plan.columns, 2)
+    _, dstream, ddt = dh.split_with_sizes(plan.columns, 2)
+    plan.norm(dout, y, h, norm, dy, dh, of_norm)
+    plan.recur((xbc, decays, D, A, dy, states), (dx, parts, ddt, of_rates))
+    plan.convolve(stream, dx, parts, weight, bias, dstream, of_conv)
+    rates, taps, scales = plan.shapes
+    return dh, _total(of_conv, taps, 0), _total(of_rates, rates, 1), _total(of_norm, scales, 0)
+
 def _run_backward(dout:Tensor, h:Tensor, xbc:Tensor, y:Tensor, decays:Tensor, states:Tensor,
                   weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor,
                   N:int, groups:int, eps:float, directions:int, reverse:bool
                  ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of h, of taps and bias of the convolution (5, channels), of A, dt_bias and D
     (3, H), and of the norm's weight."""
-    x = _layout(h, weight, A, norm, N, groups, eps, directions, reverse)
-    plan = _plan(_plan_backward, x)
-    dh, (dy, dx, parts) = h.new_empty(h.shape), _pieces(h, plan.halves)
-    of_rates, of_conv, of_norm = _pieces(A, plan.floats)
-    _, stream, _ = h.split_with_sizes(plan.columns, 2)
-    _, dstream, ddt = dh.split_with_sizes(plan.columns, 2)
-    plan.norm(dout.contiguous(), y, h, norm, dy, dh, of_norm)
-    plan.recur((xbc, decays, D, A, dy, states), (dx, parts, ddt, of_rates))
-    plan.convolve(stream, dx, parts, weight, bias, dstream, of_conv)
-    sums, taps, dnorm = (_total(*v) for v in zip((of_rates, of_conv, of_norm), plan.shapes, (1, 0, 0)))
-    return dh, taps, sums, dnorm
+    dout = dout.contiguous()
+    return _run_backward_into(
+        torch.empty_like(dout), dout, h, xbc, y, decays, states, weight, bias, A, D, dt_bias, norm,
+        N, groups, eps, directions, reverse)
 
 _inner_backward = torch.library.custom_op(
     'mambaflow::mamba2_inner_backward', _run_backward, mutates_args=())
