@@ -13,11 +13,11 @@ from torch import Tensor
 
 # %% ../../nbs/nets/05_blocks.ipynb #57afefda
 def modulate(x:Tensor,     # (B, L, d)
-             shift:Tensor, # (B, d)
-             scale:Tensor  # (B, d)
+             shift:Tensor, # (B, 1, d)
+             scale:Tensor  # (B, 1, d)
             ) -> Tensor:   # (B, L, d)
     "Scale by 1 + `scale` and shift, the same for every token."
-    return x * (1 + scale[:, None]) + shift[:, None]
+    return x * (1 + scale) + shift
 
 # %% ../../nbs/nets/05_blocks.ipynb #65381075
 def adaln_residual(x:Tensor,               # (B, L, d)
@@ -31,8 +31,7 @@ def adaln_residual(x:Tensor,               # (B, L, d)
     if modulation is None:
         if post_norm: return norm(x + inner(x, *args, **kwargs))
         return x + inner(norm(x), *args, **kwargs)
-    shift, scale, gate = modulation.chunk(3, -1)        # (B, d) each
-    gate = gate[:, None]
+    shift, scale, gate = modulation[:, None].chunk(3, -1)       # (B, 1, d) each
     if post_norm:
         total = x + gate * inner(x, *args, **kwargs)
         return modulate(norm(total), shift, scale)
@@ -101,11 +100,17 @@ class Block(nn.Module):
         self.norms = nn.ModuleList(_layer_norm(width, adaptive) for _ in branches)
         self.ada = zero_linear(cond_width, 3 * width * n) if adaptive else None
 
+    def _modulations(self, c:Tensor) -> list|tuple: # (B, 3 d) for each branch, or None
+        "What the condition does to the branches."
+        n = len(self.branches)
+        if self.ada is None: return [None] * n
+        modulations = self.ada(F.silu(c))
+        return modulations.chunk(n, -1) if n > 1 else [modulations]
+
     def forward(self, x:Tensor, # (B, L, d)
                 c:Tensor        # (B, cond_width)
                ) -> Tensor:     # (B, L, d)
-        n = len(self.branches)
-        modulations = [None] * n if self.ada is None else self.ada(F.silu(c)).chunk(n, -1)
+        modulations = self._modulations(c)
         for inner, norm, modulation in zip(self.branches, self.norms, modulations):
             x = adaln_residual(x, modulation, norm, inner, self.post_norm)
         return x

@@ -149,11 +149,11 @@ class GatedRMSNorm(nn.Module):
         return h.to(y.dtype)
 
 # %% ../../nbs/nets/03_mamba.ipynb #460e462d
-def _mamba2_kernel():
-    "The Triton kernels of Mamba-2 between its projections, or None where they do not import."
-    try: from mambaflow.ssm.gpu.mamba2 import mamba2_inner_triton
+def _mamba2_kernels():
+    "The module with what Mamba-2 does between its projections, or None where it does not import."
+    try: from mambaflow.ssm.gpu import mamba2
     except ImportError: return None
-    return mamba2_inner_triton
+    return mamba2
 
 def _padded(weight:Tensor) -> Tensor:
     """With zero rows, up to a multiple of 32. In half precision the rows of two directions are then a
@@ -161,27 +161,136 @@ def _padded(weight:Tensor) -> Tensor:
     return F.pad(weight, (0, 0, 0, -weight.shape[0] % 32))
 
 # %% ../../nbs/nets/03_mamba.ipynb #3c715203
-def _run_kernel(kernel,             # `mamba2_inner_triton`
-                x:Tensor,           # (B, L, d)
-                mixers:list,        # one Mamba2, or two of the same sizes: forwards and backwards
-                reverse:bool=False  # of a single one
-               ) -> Tensor:         # (B, L, d)
-    "The sum of the mixers by the kernels."
+def _weights(m) -> tuple[Tensor, ...]: # of a Mamba2
+    "Its parameters: of the input projection, of what comes between, of the output projection."
+    conv = m.conv1d
+    return (m.in_proj.weight, conv.weight, conv.bias, m.norm.weight, m.A_log, m.D, m.dt_bias,
+            m.out_proj.weight)
+
+def _run_operator(kernels,          # `mambaflow.ssm.gpu.mamba2`
+                  x:Tensor,         # (B, L, d)
+                  weights:list,     # `_weights`, of each kind a tuple with that of each mixer
+                  how:tuple         # N, groups, eps, directions, reverse
+                 ) -> Tensor:       # (B, L, d)
+    "The sum of the mixers, in steps that `torch.compile` and every transform can see."
     def join(tensors, axis=0): return tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
-    first = mixers[0]
-    h = F.linear(x, join([_padded(m.in_proj.weight) for m in mixers]))
-    taps = join([m.conv1d.weight for m in mixers])
-    biases = join([m.conv1d.bias for m in mixers])
-    rates = join([m.A_log for m in mixers])
-    skips = join([m.D for m in mixers])
-    steps = join([m.dt_bias for m in mixers])
-    scales = join([m.norm.weight for m in mixers])
+    N, groups, eps, directions, reverse = how
+    first, *between, last = weights
+    h = F.linear(x, join([_padded(w) for w in first]))
+    taps, bias, norm, A_log, D, dt_bias = map(join, between)
     with torch.autocast(x.device.type, enabled=False):
-        y = kernel(h, taps, biases, -rates.float().exp(), skips, steps, scales, first.d_state,
-                   first.groups, first.norm.eps, reverse, directions=len(mixers))
-    return F.linear(y, join([m.out_proj.weight for m in mixers], 1))
+        y = kernels.mamba2_inner_triton(h, taps, bias, -A_log.float().exp(), D, dt_bias, norm, N,
+                                        groups, eps, reverse, directions)
+    return F.linear(y, join(last, 1))
 
 # %% ../../nbs/nets/03_mamba.ipynb #0f915b63
+def _join_rows(weights:tuple[Tensor, ...], # (rows, d) each
+               dtype:torch.dtype
+              ) -> Tensor:                 # (rows of all, padded as `_padded` does, d)
+    "The input projections as one."
+    pad = -weights[0].shape[0] % 32
+    if pad:
+        zeros = weights[0].new_zeros(pad, weights[0].shape[1])
+        weights = [w for own in weights for w in (own, zeros)]
+    return torch.cat(weights).to(dtype)
+
+def _join_between(between:list) -> list[Tensor]: # kinds; those of all mixers in each
+    "The parameters of what comes between the projections, in one piece of memory."
+    taps, *rest = between
+    flat = torch.cat([w.flatten() for w in taps] + [w for kind in rest for w in kind])
+    taps, *rest = flat.split_with_sizes([len(kind) * kind[0].numel() for kind in between])
+    return [taps.view(-1, 1, between[0][0].shape[2]), *rest]
+
+def _run_at_once(kernels,           # `mambaflow.ssm.gpu.mamba2`
+                 x:Tensor,          # (B, L, d)
+                 weights:list,      # `_weights`, of each kind a tuple with that of each mixer
+                 how:tuple,         # N, groups, eps, directions, reverse
+                 save:bool,         # whether a backward pass follows
+                 dtype:torch.dtype  # of the products
+                ) -> tuple[Tensor, tuple]: # (B, L, d), and what the backward pass reads
+    "What `_run_operator` computes."
+    first, *between, last = weights
+    x, into = x.to(dtype), _join_rows(first, dtype)
+    h = F.linear(x, into)
+    taps, bias, norm, A_log, D, dt_bias = _join_between(between)
+    constants = taps, bias, A_log.exp().neg_(), D, dt_bias, norm
+    y, *kept = kernels._run_inner(h, *constants, *how, save)
+    out_of = torch.cat(last, 1).to(dtype)
+    return F.linear(y, out_of), (x, into, h, *kept, *constants, y, out_of)
+
+def _apart(w:Tensor, n:int, axis:int=0) -> tuple[Tensor, ...]:
+    "The equal parts of n mixers."
+    return w.chunk(n, axis) if n > 1 else (w,)
+
+# %% ../../nbs/nets/03_mamba.ipynb #afcbf294
+def _gradients_at_once(ctx, dout:Tensor) -> list[Tensor]: # of x, and of `_weights`
+    "From what `_run_at_once` has kept."
+    x, into, h, *middle, y, out_of = ctx.saved_tensors
+    taps, _, A, *_ = middle[4:]
+    n, K, exact = ctx.how[3], taps.shape[2], taps.dtype
+    do = dout.reshape(-1, dout.shape[2])                      # (B L, d)
+    dy = (do @ out_of).view(y.shape)
+    dh, dconv, dsteps, dnorm = ctx.kernels._run_backward_into(dy, dy, h, *middle, *ctx.how)
+    rows = dh.flatten(0, 1)
+    dx = (rows @ into).view(x.shape).to(ctx.dtype)
+    dinto = (rows.T @ x.flatten(0, 1)).to(exact)
+    dinto = dinto.split_with_sizes([ctx.rows, -ctx.rows % 32] * n)
+    dtaps = dconv[4-K:4].T.contiguous().unsqueeze(1)
+    dsteps[0].mul_(A)                                         # of A to A_log
+    steps = dsteps.view(3 * n, -1).unbind()                   # of A_log, dt_bias, D
+    between = [_apart(w, n) for w in (dtaps, dconv[4], dnorm)]
+    dout_of = do.T @ y.flatten(0, 1)                          # (d, E of all)
+    dout_of = [w.to(exact) for w in _apart(dout_of, n, 1)]
+    grads = dinto[::2], *between, steps[:n], steps[2*n:], steps[n:2*n], dout_of
+    return [dx, *[w for each in grads for w in each]]
+
+def _refuse_second(grads:list[Tensor]) -> tuple[Tensor, ...]:
+    "The same, with an error for who differentiates them."
+    words = (b"the kernels of Mamba-2 have no second derivative: choose the mixer's "
+             b"backend='chunked', which runs in PyTorch")
+    refusal = torch._C._functions.DelayedError(words, len(grads))
+    return refusal(*[w.requires_grad_() for w in grads])
+
+# %% ../../nbs/nets/03_mamba.ipynb #f7954aeb
+class _AtOnce(torch.autograd.Function):
+    "The mixers as one node of autograd's graph. Parameters in float32."
+    @staticmethod
+    def forward(ctx, kernels, how, dtype, x, *weights):
+        n = how[3]
+        kinds = [weights[i:i + n] for i in range(0, len(weights), n)]
+        out, kept = _run_at_once(kernels, x, kinds, how, True, dtype)
+        ctx.kernels, ctx.how = kernels, how
+        ctx.dtype, ctx.rows = x.dtype, weights[0].shape[0]
+        ctx.save_for_backward(*kept)
+        return out
+
+    @staticmethod
+    def backward(ctx, dout):
+        with torch.no_grad(): grads = _gradients_at_once(ctx, dout)
+        if torch.is_grad_enabled(): grads = _refuse_second(grads)
+        return None, None, None, *grads
+
+# %% ../../nbs/nets/03_mamba.ipynb #4c4151e8
+def _run_kernels(kernels,            # `mambaflow.ssm.gpu.mamba2`
+                 x:Tensor,           # (B, L, d)
+                 mixers:list,        # one Mamba2, or two of the same sizes: forwards and backwards
+                 reverse:bool=False  # of a single one
+                ) -> Tensor:         # (B, L, d)
+    "The sum of the mixers by the kernels."
+    first, kind = mixers[0], x.device.type
+    how = first.d_state, first.groups, first.norm.eps, len(mixers), reverse
+    weights = list(zip(*[_weights(m) for m in mixers]))
+    flat = [w for each in weights for w in each]
+    exact = all([w.dtype == torch.float32 for w in flat])
+    half = torch.is_autocast_enabled(kind)
+    if not exact or not (half or x.dtype == torch.float32) or not kernels._eager(x, *flat):
+        return _run_operator(kernels, x, weights, how)
+    dtype = torch.get_autocast_dtype(kind) if half else x.dtype
+    if torch.is_grad_enabled() and any([w.requires_grad for w in (x, *flat)]):
+        return _AtOnce.apply(kernels, how, dtype, x, *flat)
+    return _run_at_once(kernels, x, weights, how, False, dtype)[0]
+
+# %% ../../nbs/nets/03_mamba.ipynb #dcbbcfb7
 class Mamba2(nn.Module):
     """State-space duality mixer (Dao and Gu 2024), parameters named as in `mamba_ssm.Mamba2`.
     Raises ValueError for heads that do not fit."""
@@ -227,8 +336,8 @@ class Mamba2(nn.Module):
     def forward(self, x:Tensor,         # (B, L, d)
                 reverse:bool=False      # read from the last token to the first
                ) -> Tensor:             # (B, L, d)
-        if self.fits_kernel(x) and (kernel := _mamba2_kernel()):
-            return _run_kernel(kernel, x, [self], reverse)
+        if self.fits_kernel(x) and (kernels := _mamba2_kernels()):
+            return _run_kernels(kernels, x, [self], reverse)
         h = F.linear(x, _padded(self.in_proj.weight))   # (B, L, rows rounded up)
         y = self.between(h, reverse)
         return self.out_proj(y)
@@ -247,10 +356,16 @@ class Mamba2(nn.Module):
                        reverse=reverse, backend=self.backend)               # (B, L, H, P)
         return self.norm(y.flatten(2), z)
 
+    def sizes(self) -> tuple:
+        "What two mixers that the kernels run at once have in common."
+        into, conv = self.in_proj, self.conv1d
+        return (self.headdim, self.groups, self.d_state, self.backend, into.in_features,
+                into.out_features, conv.kernel_size)
+
     def fits_kernel(self, x:Tensor) -> bool:
         "Whether the Triton kernels have these sizes and the dtype of this input."
         if not x.is_cuda or x.dtype == torch.float64 or self.backend != 'auto': return False
-        if self.conv1d.weight.shape[2] > 4: return False
+        if self.conv1d.kernel_size[0] > 4: return False
         try: from mambaflow.ssm.gpu.ssd import too_large
         except ImportError: return False
         exact = x.dtype == torch.float32 and not torch.is_autocast_enabled()
@@ -268,14 +383,12 @@ class Bidirectional(nn.Module):
 
     def forward(self, x:Tensor # (B, L, d)
                ) -> Tensor:    # (B, L, d)
-        if self._fits_kernel(x) and (kernel := _mamba2_kernel()):
-            return _run_kernel(kernel, x, [self.fwd, self.bwd])
+        if self._fits_kernel(x) and (kernels := _mamba2_kernels()):
+            return _run_kernels(kernels, x, [self.fwd, self.bwd])
         return self.fwd(x) + self.bwd(x, reverse=True)
 
     def _fits_kernel(self, x:Tensor) -> bool:
         "Whether the two are Mamba-2 of the same sizes, which the kernels run at once."
-        pair = self.fwd, self.bwd
-        if not all(isinstance(m, Mamba2) and m.fits_kernel(x) for m in pair): return False
-        sizes = [(m.headdim, m.groups, m.d_state, m.in_proj.weight.shape, m.conv1d.weight.shape)
-                 for m in pair]
-        return sizes[0] == sizes[1] and self.fwd.norm.eps == self.bwd.norm.eps
+        a, b = self.fwd, self.bwd
+        if not (isinstance(a, Mamba2) and isinstance(b, Mamba2)): return False
+        return a.fits_kernel(x) and a.sizes() == b.sizes() and a.norm.eps == b.norm.eps

@@ -6,14 +6,14 @@
 __all__ = ['HALF', 'SMALL', 'FULL', 'Launch', 'Sizes', 'mamba2_inner_triton']
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #956b5b2c
+import math
 from typing import NamedTuple
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .conv import _convolve_sequences, conv_gradients
-from .norm import norm_forward, norm_gradients
-from .primitives import _eager, _far, _sigmoid, _softplus
+from . import conv, norm as norms
+from .primitives import _eager, _far, _sigmoid, _softplus, Run
 from .ssd import (_arch, _blocks, _pass_kernel, _segments, _state, _store_state,
                                    _store_tile, _tile)
 
@@ -259,10 +259,19 @@ HALF = Launch(precision='tf32', num_warps=4, chunk=64, maxnreg=168)
 SMALL = Launch(precision='tf32', num_warps=8, chunk=32, maxnreg=None)
 FULL = Launch(precision='ieee', num_warps=8, chunk=16, maxnreg=None)
 
+_ARCHS:dict[int, int] = {}  # of the GPUs by their index
+
+def _arch_of(device:torch.device) -> int:
+    "`_arch`, asked once of each GPU."
+    if device.index is None: return _arch()
+    if device.index not in _ARCHS:
+        with torch.cuda.device(device): _ARCHS[device.index] = _arch()
+    return _ARCHS[device.index]
+
 def _launch(h:Tensor, N:int, P:int) -> Launch:
     "As in `ssm/gpu/ssd`: by precision, card, and size of a state."
     if h.dtype == torch.float32: return FULL
-    return HALF if _arch() in (90, 100, 103) and N * P <= 64 * 64 else SMALL
+    return HALF if _arch_of(h.device) in (90, 100, 103) and N * P <= 64 * 64 else SMALL
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #87309af9
 class Sizes(NamedTuple):
@@ -282,6 +291,12 @@ class Sizes(NamedTuple):
     @property
     def mixed(self) -> int: return self.E + 2 * self.groups * self.N
 
+    @property
+    def columns(self) -> tuple[int, int, int]:
+        "Of h: gates and stream of the first direction, and the rest, which begins with its steps."
+        rest = self.directions * self.width - self.E - self.mixed
+        return self.E, self.mixed, rest
+
     def stream(self, h:Tensor) -> Tensor: # (B, L, directions, mixed), a view
         "x, B and C."
         return h.unflatten(2, (self.directions, -1))[..., self.E:self.E + self.mixed]
@@ -290,10 +305,6 @@ class Sizes(NamedTuple):
         "The gates z."
         return h.flatten(0, 1).unflatten(1, (self.directions, -1))[..., :self.E]
 
-    def steps(self, h:Tensor) -> Tensor: # (B, L, what is left), a view
-        "From the steps of the first direction on."
-        return h[..., self.E + self.mixed:]
-
 def _sizes(h:Tensor, A:Tensor, norm:Tensor, N:int, groups:int, directions:int) -> Sizes:
     "Read them off the arguments."
     heads, E = A.numel() // directions, norm.numel() // directions
@@ -301,73 +312,186 @@ def _sizes(h:Tensor, A:Tensor, norm:Tensor, N:int, groups:int, directions:int) -
     return Sizes(*h.shape[:2], heads, E // heads, groups, N, directions, width)
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #b7b13a59
+class _Pass(NamedTuple):
+    "One pass of the recursion: at once, or in segments, whose states are passed on in between."
+    sizes:tuple[int, ...] # of the states and of the totals of the segments; empty: at once
+    begin:Run|None        # of the segments
+    pass_on:Run|None
+    run:Run
+
+    def __call__(self, tensors:tuple, # that it reads, the second one in float32
+                 written:tuple
+                ) -> None:
+        "Launch it."
+        ends = totals = tensors[1]    # not read if there is one segment
+        if self.begin:
+            ends, totals = _pieces(ends, self.sizes)
+            self.begin(*tensors, ends, totals, *written)
+            self.pass_on(ends, totals)
+        self.run(*tensors, ends, totals, *written)
+
+def _pieces(like:Tensor, sizes:tuple[int, ...]) -> tuple[Tensor, ...]:
+    "Flat pieces of one new piece of memory."
+    return like.new_empty(sum(sizes)).split_with_sizes(sizes)
+
+def _up(n:int) -> int:
+    "A multiple of 64: the next piece of memory begins at a multiple of 16 bytes."
+    return (n + 63) // 64 * 64
+
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #1df62601
 def _segments_of(c:Sizes, half:Launch, device:torch.device) -> tuple[int, int, int]:
     "Chunks, chunks of a segment, segments."
     chunks = triton.cdiv(c.L, half.chunk)
     return chunks, *_segments(c.batch * c.directions * c.heads, chunks, device, half.fill)
 
-def _find_decays(h:Tensor, A:Tensor, bias:Tensor, c:Sizes, reverse:bool, half:Launch
-                ) -> Tensor: # (3, B, directions * H, chunks * Q) float32
-    "Steps, sums of log2 decays, slopes."
-    dt, chunks = c.steps(h), triton.cdiv(c.L, half.chunk)
-    decays = A.new_empty(3, c.batch, A.numel(), chunks * half.chunk)
-    _decays_kernel[c.batch * A.numel() * triton.cdiv(chunks, 8),](
-        dt, A, bias, decays,
-        *dt.stride()[:2], c.width,
-        c.L, c.heads, int(reverse), chunks, decays[0].numel(),
-        c.directions, _far(h), Q=half.chunk, CHUNKS=8, num_warps=1)
-    return decays
-
-def _recur(kernel,           # of one pass
-           tensors:tuple,    # that it reads
-           written:tuple,    # that it writes
-           strides:tuple,
-           more:tuple,       # dimensions after the segments
-           c:Sizes, reverse:bool, far:bool, half:Launch, maxnreg:int|None=None,
-           **constants       # SAVE, of the forward kernel
-          ) -> None:
-    "Launch a pass: at once, or in segments, whose states are passed on in between."
-    rows, decays = c.directions * c.heads, tensors[1]
-    chunks, per_segment, segments = _segments_of(c, half, decays.device)
-    size = c.N * c.P if segments > 1 else 0
-    ends = decays.new_empty(c.batch * segments * rows * size)
-    totals = decays.new_empty(c.batch * segments * rows)
+def _plan_pass(kernel,        # of one pass
+               strides:tuple, # that it takes
+               more:tuple,    # dimensions after the segments
+               c:Sizes, reverse:bool, far:bool, half:Launch, device:torch.device,
+               maxnreg:int|None=None,
+               save:tuple=()  # SAVE, of the forward kernel
+              ) -> _Pass:
+    "The launches of a pass."
+    rows = c.directions * c.heads
+    chunks, per_segment, segments = _segments_of(c, half, device)
+    size = c.N * c.P
+    plane = c.batch * rows * chunks * half.chunk
+    sizes = (*strides, c.L, c.heads, c.groups, int(reverse), chunks, per_segment, segments, plane,
+             *more)
+    options = dict(num_warps=half.num_warps, num_stages=1, maxnreg=maxnreg)
     def run(output, start):
-        save = {k: v and output for k, v in constants.items()}
-        kernel[c.batch * segments * rows,](
-            *tensors, ends, totals, *written, *strides,
-            c.L, c.heads, c.groups, int(reverse), chunks, per_segment, segments,
-            decays[0].numel(), *more,
-            DIRECTIONS=c.directions, OUTPUT=output, START=start, PRECISION=half.precision,
-            FAR=far, **_blocks(c.N, c.P), Q=half.chunk,
-            num_warps=half.num_warps, num_stages=1, maxnreg=maxnreg, **save)
-    if segments > 1:
-        run(output=False, start=False)
-        _pass_kernel[rows * triton.cdiv(size, 256) * c.batch,](
-            ends, totals, rows, segments, size, 256)
-    run(output=True, start=segments > 1)
+        kept = [output and v for v in save]
+        meta = c.directions, output, *kept, start, half.precision, far
+        numbers = (*sizes, *meta, *_blocks(c.N, c.P).values(), half.chunk)
+        return Run(kernel, c.batch * segments * rows, numbers, **options)
+    if segments == 1: return _Pass((), None, None, run(True, False))
+    programs = c.batch * segments * rows
+    blocks = triton.cdiv(size, 256)
+    pass_on = Run(_pass_kernel, rows * blocks * c.batch, (rows, segments, size, 256))
+    return _Pass((_up(programs * size), _up(programs)), run(False, False), pass_on, run(True, True))
 
-# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #50deb48a
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #87c3dcdc
+class _Layout(NamedTuple):
+    "What the launches depend on."
+    shape:tuple      # of h
+    strides:tuple    # of h
+    dtype:torch.dtype
+    device:torch.device
+    taps:int
+    heads:int        # of all directions
+    E:int            # of all directions
+    N:int
+    groups:int
+    eps:float
+    directions:int
+    reverse:bool
+    half:Launch
+
+    def sizes(self) -> Sizes:
+        "Of one direction."
+        n, (B, L, columns) = self.directions, self.shape
+        heads, E = self.heads // n, self.E // n
+        return Sizes(B, L, heads, E // heads, self.groups, self.N, n, columns // n)
+
+    def like(self, *sizes:int) -> Tensor:
+        "A tensor without data, for its strides."
+        return torch.empty(sizes, dtype=self.dtype, device='meta')
+
+    def h(self) -> Tensor:
+        "h without data."
+        return torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device='meta')
+
+def _layout(h:Tensor, weight:Tensor, A:Tensor, norm:Tensor,
+            N:int, groups:int, eps:float, directions:int, reverse:bool) -> _Layout:
+    "Read it off the arguments."
+    heads, E, device = A.shape[0], norm.shape[0], h.device
+    half = _launch(h, N, E // heads)
+    return _Layout(h.shape, h.stride(), h.dtype, device, weight.shape[2], heads, E,
+                   N, groups, eps, directions, reverse, half)
+
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #13f0d334
+class _ForwardPlan(NamedTuple):
+    "How the forward pass is launched, and what it fills."
+    out:tuple        # shape
+    halves:tuple     # sizes of the convolved stream, the output of the recursion, the states
+    decays:tuple     # shape
+    columns:tuple    # of h
+    find_decays:Run
+    convolve:Run
+    recur:_Pass
+    norm:Run
+
+def _plan_forward(x:_Layout, save:bool) -> _ForwardPlan:
+    "The launches that fit these inputs; `save` is whether the states are kept."
+    c, half, h = x.sizes(), x.half, x.h()
+    rows, chunks = c.directions * c.heads, triton.cdiv(c.L, half.chunk)
+    y, xbc = x.like(c.batch, c.L, x.E), x.like(c.batch, c.L, c.directions, c.mixed)
+    decays = 3, c.batch, rows, chunks * half.chunk
+    plane = c.batch * rows * chunks * half.chunk
+    numbers = (*x.strides[:2], c.width, c.L, c.heads, int(x.reverse), chunks, plane,
+               c.directions, _far(h), half.chunk, 8)
+    find_decays = Run(_decays_kernel, c.batch * rows * triton.cdiv(chunks, 8), numbers, num_warps=1)
+    weight = x.like(c.directions * c.mixed, 1, x.taps)
+    *run_conv, options = conv.forward_launch(c.stream(h), weight, xbc, x.reverse)
+    convolve = Run(*run_conv, **options)
+    recur = _plan_pass(_forward_kernel, (), (), c, x.reverse, _far(h, xbc.flatten(2)), half,
+                       x.device, half.maxnreg, save=(save,))
+    flat = y.flatten(0, 1)
+    *run_norm, options = norms.forward_launch(
+        flat, c.gates(h), flat, c.groups * c.directions, x.eps)
+    states = c.batch * chunks * rows * c.N * c.P if save else 0
+    return _ForwardPlan(y.shape, (_up(xbc.numel()), _up(y.numel()), states), decays, c.columns,
+                        find_decays, convolve, recur, Run(*run_norm, **options))
+
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #084ad762
+_PLANS:dict[tuple, tuple] = {}
+_MOST_PLANS = 1000  # past it all are forgotten, which costs no more than making them again
+
+def _plan(make, *layout) -> tuple:
+    "The plan that `make` makes of a layout, remembered."
+    key = make, *layout
+    plan = _PLANS.get(key)
+    if plan is None:
+        if len(_PLANS) >= _MOST_PLANS: _PLANS.clear()
+        plan = _PLANS[key] = make(*layout)
+    return plan
+
+def _fill(plan:_ForwardPlan, outputs:tuple, # written: as of `_run_inner`, of any shapes
+          h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor
+         ) -> None:
+    "Launch the forward pass."
+    out, xbc, y, decays, states = outputs
+    _, stream, steps = h.split_with_sizes(plan.columns, 2)
+    plan.find_decays(steps, A, dt_bias, decays)
+    plan.convolve(stream, weight, bias, xbc)
+    plan.recur((xbc, decays, D), (y, states))
+    plan.norm(y, h, norm, out)
+
 def _run_inner(h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor,
                norm:Tensor,
                N:int, groups:int, eps:float, directions:int, reverse:bool, save:bool
               ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The mixer's output before its last projection, and what the backward pass needs:
+    """The mixer's output before its last projection, and what the backward pass needs, flat:
     the convolved stream, the output of the recursion, the decays, the states between chunks."""
-    out, xbc, y, _, states = _inner_outputs(
-        h, weight, bias, A, D, dt_bias, norm, N, groups, eps, directions, reverse, save)
-    c = _sizes(h, A, norm, N, groups, directions)
-    half = _launch(h, N, c.P)
-    decays = _find_decays(h, A, dt_bias, c, reverse, half)
-    _convolve_sequences(c.stream(h), weight, bias, reverse,
-                        y=xbc.unflatten(2, (directions, c.mixed)))
-    _recur(_forward_kernel, (xbc, decays, D), (y, states), (), (), c, reverse, _far(h, xbc), half,
-           half.maxnreg, SAVE=save)
-    flat = y.flatten(0, 1)
-    out = norm_forward(flat, c.gates(h), norm, groups * directions, eps).view(out.shape)
-    return out, xbc, y, decays, states
+    x = _layout(h, weight, A, norm, N, groups, eps, directions, reverse)
+    plan = _plan(_plan_forward, x, save)
+    out, decays = h.new_empty(plan.out), A.new_empty(plan.decays)
+    xbc, y, states = _pieces(h, plan.halves)
+    outputs = out, xbc, y, decays, states
+    _fill(plan, outputs, h, weight, bias, A, D, dt_bias, norm)
+    return outputs
 
-_inner = torch.library.custom_op('mambaflow::mamba2_inner', _run_inner, mutates_args=())
+@torch.library.custom_op('mambaflow::mamba2_inner', mutates_args=())
+def _inner(h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor,
+           norm:Tensor,
+           N:int, groups:int, eps:float, directions:int, reverse:bool, save:bool
+          ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    "As `_run_inner`, every result in memory of its own."
+    how = N, groups, eps, directions, reverse
+    outputs = _inner_outputs(h, weight, bias, A, D, dt_bias, norm, *how, save)
+    plan = _plan(_plan_forward, _layout(h, weight, A, norm, *how), save)
+    _fill(plan, outputs, h, weight, bias, A, D, dt_bias, norm)
+    return outputs
 
 @_inner.register_fake
 def _inner_outputs(h, weight, bias, A, D, dt_bias, norm, N, groups, eps, directions, reverse, save):
@@ -381,29 +505,76 @@ def _inner_outputs(h, weight, bias, A, D, dt_bias, norm, N, groups, eps, directi
     decays = A.new_empty(3, c.batch, A.shape[0], chunks * chunk)
     return torch.empty_like(y), xbc, y, decays, states
 
-# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #b943bcec
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #ed7820d3
+class _BackwardPlan(NamedTuple):
+    "How the backward pass is launched, and what it fills."
+    halves:tuple    # sizes of the gradient of y and of the parts of those of B and C
+    floats:tuple    # sizes of the sums: of A, bias and D, of the convolution, of the norm
+    columns:tuple   # of h
+    shapes:tuple    # of the sums
+    norm:Run
+    recur:_Pass
+    convolve:Run
+
+def _plan_backward(x:_Layout) -> _BackwardPlan:
+    "The launches that fit these inputs, whose gradient of the output is contiguous."
+    c, half, h = x.sizes(), x.half, x.h()
+    rows, groups = c.directions * c.heads, c.groups * c.directions
+    dh, y = x.like(*x.shape), x.like(c.batch * c.L, x.E)
+    parts = x.like(c.batch, c.L, c.directions, 2 * c.groups, c.heads // c.groups, c.N)
+    *run_norm, norm_options, of_norm = norms.backward_launch(
+        y, y, c.gates(h), y, c.gates(dh), groups, x.eps)
+    _, _, segments = _segments_of(c, half, x.device)
+    of_rates = 3, c.batch * segments, rows
+    padding = c.width - c.E - c.mixed - c.heads
+    xbc = x.like(c.batch, c.L, c.directions * c.mixed)
+    recur = _plan_pass(_backward_kernel, (*dh.stride()[:2], c.width),
+                       (of_rates[1] * rows, padding), c, x.reverse, _far(h, xbc, parts.flatten(2)),
+                       half, x.device)
+    dx, weight = x.like(c.batch, c.L, c.directions, c.E), x.like(c.directions * c.mixed, 1, x.taps)
+    *run_conv, conv_options, of_conv = conv.backward_launch(
+        c.stream(h), dx, parts, weight, c.stream(dh), x.reverse)
+    shapes = of_rates, of_conv, of_norm
+    return _BackwardPlan((_up(y.numel()), parts.numel()),
+                         tuple(_up(math.prod(n)) for n in shapes), c.columns, shapes,
+                         Run(*run_norm, **norm_options), recur, Run(*run_conv, **conv_options))
+
+def _total(sums:Tensor, # a flat piece of memory
+           shape:tuple, # of what it begins with
+           axis:int
+          ) -> Tensor:
+    "Sum over an axis."
+    n = math.prod(shape)
+    return sums[:n].view(shape).sum(axis)
+
+def _run_backward_into(dx:Tensor, dout:Tensor, h:Tensor, xbc:Tensor, y:Tensor, decays:Tensor,
+                       states:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor,
+                       dt_bias:Tensor, norm:Tensor,
+                       N:int, groups:int, eps:float, directions:int, reverse:bool
+                      ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """As `_run_backward`, with memory for what passes between two kernels, which may be that of the
+    contiguous `dout`: it is read before."""
+    plan = _plan(_plan_backward, _layout(h, weight, A, norm, N, groups, eps, directions, reverse))
+    dh, (dy, parts) = h.new_empty(h.shape), _pieces(h, plan.halves)
+    of_rates, of_conv, of_norm = _pieces(A, plan.floats)
+    _, stream, _ = h.split_with_sizes(plan.columns, 2)
+    _, dstream, ddt = dh.split_with_sizes(plan.columns, 2)
+    plan.norm(dout, y, h, norm, dy, dh, of_norm)
+    plan.recur((xbc, decays, D, A, dy, states), (dx, parts, ddt, of_rates))
+    plan.convolve(stream, dx, parts, weight, bias, dstream, of_conv)
+    rates, taps, scales = plan.shapes
+    return dh, _total(of_conv, taps, 0), _total(of_rates, rates, 1), _total(of_norm, scales, 0)
+
 def _run_backward(dout:Tensor, h:Tensor, xbc:Tensor, y:Tensor, decays:Tensor, states:Tensor,
                   weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor,
                   N:int, groups:int, eps:float, directions:int, reverse:bool
                  ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of h, of taps and bias of the convolution (5, channels), of A, dt_bias and D
     (3, H), and of the norm's weight."""
-    c = _sizes(h, A, norm, N, groups, directions)
-    half = _launch(h, N, c.P)
-    dh, dy, dx = h.new_empty(h.shape), torch.empty_like(y), torch.empty_like(y)
-    parts = h.new_empty(c.batch, c.L, directions, 2 * groups, c.heads // groups, N)
-    dnorm = norm_gradients(
-        dout.reshape(-1, y.shape[2]), y.flatten(0, 1), c.gates(h), norm, groups * directions, eps,
-        dy.flatten(0, 1), c.gates(dh))
-    ddt, (_, _, segments) = c.steps(dh), _segments_of(c, half, h.device)
-    sums = A.new_empty(3, c.batch * segments, A.numel())
-    padding = c.width - c.E - c.mixed - c.heads
-    _recur(_backward_kernel, (xbc, decays, D, A, dy, states), (dx, parts, ddt, sums),
-           (*ddt.stride()[:2], c.width), (sums[0].numel(), padding),
-           c, reverse, _far(h, xbc, parts.flatten(2)), half)
-    taps = conv_gradients(dx.unflatten(2, (directions, c.E)), c.stream(h), weight, bias, reverse,
-                          c.stream(dh), parts=parts)
-    return dh, taps, sums.sum(1), dnorm
+    dout = dout.contiguous()
+    return _run_backward_into(
+        torch.empty_like(dout), dout, h, xbc, y, decays, states, weight, bias, A, D, dt_bias, norm,
+        N, groups, eps, directions, reverse)
 
 _inner_backward = torch.library.custom_op(
     'mambaflow::mamba2_inner_backward', _run_backward, mutates_args=())
@@ -415,7 +586,7 @@ def _(dout, h, xbc, y, decays, states, weight, bias, A, D, dt_bias, norm,
     taps, sums = weight.new_empty(5, weight.shape[0]), A.new_empty(3, A.shape[0])
     return h.new_empty(h.shape), taps, sums, torch.empty_like(norm)
 
-# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #bf708748
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #dc2dbf9a
 def _setup(ctx, inputs, output):
     "Keep what the backward pass reads."
     *tensors, N, groups, eps, directions, reverse, _ = inputs
@@ -430,23 +601,29 @@ def _gradients(ctx, dout, *_):
     run = _run_backward if plain else _inner_backward
     dh, taps, sums, dnorm = run(dout, h, xbc, y, decays, states, *rest, *ctx.how)
     K = rest[0].shape[2]
-    dA, dbias, dD = sums
+    dA, dbias, dD = sums.unbind()
     dweight = taps[4-K:4].T.unsqueeze(1)
     return dh, dweight, taps[4], dA, dD, dbias, dnorm, None, None, None, None, None, None
 
 _inner.register_autograd(_gradients, setup_context=_setup)
 
 class _Inner(torch.autograd.Function):
-    "The operator without the dispatcher, for eager calls."
+    "The operator without the dispatcher, for eager calls; only the output is returned."
     @staticmethod
     def forward(ctx, *inputs):
-        output = _run_inner(*inputs)
-        _setup(ctx, inputs, output)
-        return output
+        out, *kept = _run_inner(*inputs)
+        ctx.how = inputs[7:12]
+        ctx.save_for_backward(*kept, *inputs[:7])
+        return out
 
     backward = staticmethod(_gradients)
 
-# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #79d721bb
+# %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #16ea4021
+def _plain_float(w:Tensor) -> Tensor:
+    "In float32, contiguous."
+    if w.dtype == torch.float32 and w.is_contiguous(): return w
+    return w.float().contiguous()
+
 def mamba2_inner_triton(h:Tensor,          # (B, L, directions * R), R >= 2 E + 2 G N + H: of each
                                            # direction z, stream, steps and padding (less than 32)
                         weight:Tensor,     # (directions * (E + 2 G N), 1, taps <= 4), convolution
@@ -472,8 +649,9 @@ def mamba2_inner_triton(h:Tensor,          # (B, L, directions * R), R >= 2 E + 
         raise ValueError(f'mamba2_inner_triton: h has {h.shape[2]} columns, expected '
                          f'{directions} times {c.E + c.mixed + c.heads} and at most 31 more')
     constants = weight, bias, A, D, dt_bias, norm
-    tensors = [h.contiguous(), *(w.float().contiguous() for w in constants)]
-    save = torch.is_grad_enabled() and any(w.requires_grad for w in tensors)
-    run = _inner
-    if _eager(*tensors): run = _Inner.apply if save else _run_inner
-    return run(*tensors, d_state, ngroups, eps, directions, reverse, save)[0]
+    tensors = [h.contiguous(), *[_plain_float(w) for w in constants]]
+    save = torch.is_grad_enabled() and any([w.requires_grad for w in tensors])
+    how = d_state, ngroups, eps, directions, reverse, save
+    if save and _eager(*tensors): return _Inner.apply(*tensors, *how)
+    run = _run_inner if _eager(*tensors) else _inner
+    return run(*tensors, *how)[0]
