@@ -116,19 +116,15 @@ def _weigh(w0, w1, w2, w3, d0, d1, d2, d3):
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #e1b9012e
 @triton.jit
-def _gradient_row(dy, parts, u, stride_dy, stride_parts, e, L, E, X,
-                  RATIO: tl.constexpr, N: tl.constexpr, back, BE: tl.constexpr, FAR: tl.constexpr):
-    "Row `u` of the gradient: channels from X on are sums of RATIO parts, if that is not 0."
-    if RATIO == 0: return _row(dy, u, stride_dy, e, L, E, back, FAR)
-    g = tl.zeros((BE,), tl.float32)
-    first = tl.program_id(1) * BE                        # most programs have one kind of channels
-    if first < X: g = _row(dy, u, stride_dy, e, L, X, back, FAR)
-    if first + BE > X:
-        j = e - X
-        mask = (j >= 0) & (e < tl.where((u >= 0) & (u < L), E, 0))
-        row = parts + _token(u, L, back, FAR) * stride_parts + j // N * (RATIO * N) + j % N
-        for i in tl.static_range(RATIO):
-            g += tl.load(row + i * N, mask=mask, other=0.).to(tl.float32)
+def _gradient_row(p, u, stride, e, L, end, shared, RATIO: tl.constexpr, N: tl.constexpr, back,
+                  FAR: tl.constexpr):
+    "Row `u` of the gradient at `p`; if its channels are shared, the sum of RATIO rows, N apart."
+    row = p + _token(u, L, back, FAR) * stride
+    exists = (u >= 0) & (u < L)
+    g = tl.load(row, mask=e < tl.where(exists, end, 0), other=0.).to(tl.float32)
+    for i in tl.static_range(1, RATIO):
+        mask = e < tl.where(exists & shared, end, 0)
+        g += tl.load(row + i * N, mask=mask, other=0.).to(tl.float32)
     return g
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #82ab4cc3
@@ -151,51 +147,52 @@ def _backward_kernel(
     gradient before SiLU are kept in registers."""
     segment, j = tl.program_id(0) % segments, tl.program_id(0) // segments
     d, b = j % directions, (j // directions).to(tl.int64)
-    back = d + reverse
-    e = tl.program_id(1) * BE + tl.arange(0, BE)
-    inside = e < E
+    back, block, own = d + reverse, tl.program_id(1), tl.cdiv(X, BE)
+    shared = block >= own
+    e = tl.where(shared, X + (block - own) * BE, block * BE) + tl.arange(0, BE)
+    end = tl.where(shared, E, X)
+    inside = e < end
     x += b * stride_x_b + d * stride_x_d
-    dy += b * stride_dy_b + d * stride_dy_d
-    parts += b * stride_parts_b + d * stride_parts_d
+    if shared:
+        k = e - X
+        g = parts + b * stride_parts_b + d * stride_parts_d + k // N * (RATIO * N) + k % N
+    else: g = dy + b * stride_dy_b + d * stride_dy_d + e
+    stride_g = tl.where(shared, stride_parts_l, stride_dy_l)
     dx += b * stride_dx_b + d * stride_dx_d
     weight += d * E * K
     bias += d * E
     first = segment * length
     last = tl.minimum((segment + 1) * length, L)
     bb = tl.load(bias + e, mask=inside, other=0.)
-    w0, w1, w2, w3 = _taps(weight, e, E, inside, K)
-    xa = _row(x, first - 3, stride_x_l, e, L, E, back, FAR)
-    xb = _row(x, first - 2, stride_x_l, e, L, E, back, FAR)
-    xc = _row(x, first - 1, stride_x_l, e, L, E, back, FAR)
+    w0, w1, w2, w3 = _taps(weight, e, end, inside, K)
+    xa = _row(x, first - 3, stride_x_l, e, L, end, back, FAR)
+    xb = _row(x, first - 2, stride_x_l, e, L, end, back, FAR)
+    xc = _row(x, first - 1, stride_x_l, e, L, end, back, FAR)
     da = tl.zeros((BE,), tl.float32)
     db, dc = da, da
     s0, s1, s2 = da, da, da
     s3, sb = da, da
     for u in range(first, last + 3, 4):  # three rows more than it owns: their gradients reach back
-        x0 = _row(x, u, stride_x_l, e, L, E, back, FAR)
-        x1 = _row(x, u + 1, stride_x_l, e, L, E, back, FAR)
-        x2 = _row(x, u + 2, stride_x_l, e, L, E, back, FAR)
-        x3 = _row(x, u + 3, stride_x_l, e, L, E, back, FAR)
-        g0 = _gradient_row(dy, parts, u, stride_dy_l, stride_parts_l, e, L, E, X,
-                           RATIO, N, back, BE, FAR)
-        g1 = _gradient_row(dy, parts, u + 1, stride_dy_l, stride_parts_l, e, L, E, X,
-                           RATIO, N, back, BE, FAR)
-        g2 = _gradient_row(dy, parts, u + 2, stride_dy_l, stride_parts_l, e, L, E, X,
-                           RATIO, N, back, BE, FAR)
-        g3 = _gradient_row(dy, parts, u + 3, stride_dy_l, stride_parts_l, e, L, E, X,
-                           RATIO, N, back, BE, FAR)
+        x0 = _row(x, u, stride_x_l, e, L, end, back, FAR)
+        x1 = _row(x, u + 1, stride_x_l, e, L, end, back, FAR)
+        x2 = _row(x, u + 2, stride_x_l, e, L, end, back, FAR)
+        x3 = _row(x, u + 3, stride_x_l, e, L, end, back, FAR)
+        g0 = _gradient_row(g, u, stride_g, e, L, end, shared, RATIO, N, back, FAR)
+        g1 = _gradient_row(g, u + 1, stride_g, e, L, end, shared, RATIO, N, back, FAR)
+        g2 = _gradient_row(g, u + 2, stride_g, e, L, end, shared, RATIO, N, back, FAR)
+        g3 = _gradient_row(g, u + 3, stride_g, e, L, end, shared, RATIO, N, back, FAR)
         d0 = g0 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xa, xb, xc, x0))
         d1 = g1 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xb, xc, x0, x1))
         d2 = g2 * _silu_slope(_convolve(w0, w1, w2, w3, bb, xc, x0, x1, x2))
         d3 = g3 * _silu_slope(_convolve(w0, w1, w2, w3, bb, x0, x1, x2, x3))
         dxa = _weigh(w0, w1, w2, w3, da, db, dc, d0)
-        _store_own_row(dx, dxa, u - 3, stride_dx_l, first, last, L, E, e, back, FAR)
+        _store_own_row(dx, dxa, u - 3, stride_dx_l, first, last, L, end, e, back, FAR)
         dxb = _weigh(w0, w1, w2, w3, db, dc, d0, d1)
-        _store_own_row(dx, dxb, u - 2, stride_dx_l, first, last, L, E, e, back, FAR)
+        _store_own_row(dx, dxb, u - 2, stride_dx_l, first, last, L, end, e, back, FAR)
         dxc = _weigh(w0, w1, w2, w3, dc, d0, d1, d2)
-        _store_own_row(dx, dxc, u - 1, stride_dx_l, first, last, L, E, e, back, FAR)
+        _store_own_row(dx, dxc, u - 1, stride_dx_l, first, last, L, end, e, back, FAR)
         dx0 = _weigh(w0, w1, w2, w3, d0, d1, d2, d3)
-        _store_own_row(dx, dx0, u, stride_dx_l, first, last, L, E, e, back, FAR)
+        _store_own_row(dx, dx0, u, stride_dx_l, first, last, L, end, e, back, FAR)
         da, db, dc = d1, d2, d3
         d1 = tl.where(u + 1 < last, d1, 0.)                # the sums are over rows that it owns
         d2 = tl.where(u + 2 < last, d2, 0.)
@@ -218,7 +215,7 @@ class Launch(NamedTuple):
     num_warps:int = 1
 
 FORWARD = Launch(rows=52, channels=128)
-BACKWARD = Launch(rows=49, channels=64)
+BACKWARD = Launch(rows=101, channels=64)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #8bfd1869
 def _channel_blocks(E:int, launch:Launch) -> int:
@@ -299,9 +296,10 @@ def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by sid
     if parts is None: parts, ratio, N = dy, 0, 1
     else: ratio, N = parts.shape[4:]
     b, L, directions, E = x.shape
-    segments, blocks = triton.cdiv(L, launch.rows), _channel_blocks(E, launch)
+    segments, X = triton.cdiv(L, launch.rows), dy.shape[3]
+    blocks = _channel_blocks(X, launch) + _channel_blocks(E - X, launch)
     strides = [n for v in (x, dy, parts, dx) for n in v.stride()[:3]]
-    sizes = L, E, dy.shape[3], directions, int(reverse), segments, launch.rows
+    sizes = L, E, X, directions, int(reverse), segments, launch.rows
     meta = ratio, N, weight.shape[2], _far(x, dy, parts, dx), launch.channels
     kernel, options = _Columns(_backward_kernel, blocks), dict(num_warps=launch.num_warps)
     shape = b * segments, 5, directions * E
