@@ -17,13 +17,15 @@ from execnb.shell import CaptureShell
 from nbdev.process import NBProcessor
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT = 300                 # seconds for one notebook; the slowest takes about 110 on two cores
+LIMIT = 300                 # seconds for one notebook; the slowest takes about 60 on two quiet cores
 WORKERS = 2
 # imported once; each notebook runs in a process of its own that is forked from there
 LIBRARIES = ('torch', 'torch._dynamo', 'accelerate', 'matplotlib.pyplot', 'pandas',
              'scipy.ndimage', 'scipy.stats', 'sklearn.datasets', 'skimage.metrics', 'fastcore.test', 'nbdev.process', 'execnb.shell')
 FRESH = get_context('forkserver')
-SLOW = ('04_conformance', '06_trainer', '02_model', '04_ssd', 'cost', '02_scan')
+# begun first, so that no long one is left when the other worker has nothing more to do
+SLOW = ('cost', 'scan', 'step', '02_model', '04_conformance', '06_trainer', '03_scan', '02_scan', '10_worker',
+        '07_mamba2', '04_ssd', '05_conv', 'every_scale', '03_neighbours', 'tour')
 
 class Result(NamedTuple):
     "What became of a notebook."

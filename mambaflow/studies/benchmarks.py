@@ -155,23 +155,6 @@ def measure_all(program:str,          # from `child_program`
     on_gpus = all(job.get('device') == 'cuda' for job in jobs)
     return map_gpus(measured, jobs, gpus_here() if on_gpus else [None])
 
-# %% ../../nbs/studies/06_benchmarks.ipynb #26be0c18
-_TURNS_HEAD = """import os, signal, sys
-signal.alarm(600)                            # for what is imported
-os.environ.setdefault('TORCHINDUCTOR_COMPILE_THREADS', sys.argv[4])"""
-_TURNS = """
-if __name__ == '__main__':
-    from mambaflow.studies.benchmarks import _answer
-    _answer(measure, *sys.argv[1:4])
-"""
-
-def turns_program(imports:str,          # lines of import statements
-                  *functions:Callable   # needed ones; the last is the generator `measure(job)`
-                 ) -> str:              # a Python program
-    "The program of a measuring process that takes turns with others."
-    sources = map(inspect.getsource, functions)
-    return '\n'.join([_TURNS_HEAD, imports, *sources, _TURNS])
-
 # %% ../../nbs/studies/06_benchmarks.ipynb #606fc2e1
 def _answer(measure:Callable, job:str, folder:str, limit:str):
     "A measuring process: what it yields goes into files; the next part waits until it is asked for."
@@ -187,6 +170,26 @@ def _answer(measure:Callable, job:str, folder:str, limit:str):
         failed = {'failed': f'{type(e).__name__}: {str(e).strip()[:600]}'}
         print('\nMEASURED ' + json.dumps(failed), flush=True)
     (folder/'end').touch()
+
+# %% ../../nbs/studies/06_benchmarks.ipynb #c9e23dda
+_TURNS_HEAD = """import os, signal, sys
+signal.alarm(600)                            # for what is imported
+os.environ.setdefault('TORCHINDUCTOR_COMPILE_THREADS', sys.argv[4])"""
+_TURNS_ANSWER = f"""
+import json, math, time
+from collections.abc import Callable
+from pathlib import Path
+from mambaflow.config import write_json
+{inspect.getsource(_answer)}
+if __name__ == '__main__': _answer(measure, *sys.argv[1:4])
+"""
+
+def turns_program(imports:str,          # lines of import statements
+                  *functions:Callable   # needed ones; the last is the generator `measure(job)`
+                 ) -> str:              # a Python program
+    "The program of a measuring process that takes turns; only what it measures imports torch."
+    sources = map(inspect.getsource, functions)
+    return '\n'.join([_TURNS_HEAD, imports, *sources, _TURNS_ANSWER])
 
 # %% ../../nbs/studies/06_benchmarks.ipynb #693916c6
 class _Child(NamedTuple):
