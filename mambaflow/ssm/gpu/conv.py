@@ -227,19 +227,6 @@ def _channel_blocks(E:int, launch:Launch) -> int:
     return blocks
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #51610d36
-class _Columns:
-    "A kernel, or a compiled one, with so many programs along the second axis; `Run` has the first."
-    def __init__(self, kernel, n:int): self.kernel, self.n = kernel, n
-
-    @property
-    def fn(self): return self.kernel.fn
-
-    def __getitem__(self, grid:tuple): # programs, and of a compiled kernel two more numbers
-        launch = self.kernel[grid[0], self.n, *grid[2:]]
-        if len(grid) == 3: return launch
-        return lambda *args, **options: _Columns(launch(*args, **options), self.n)
-
-# %% ../../../nbs/ssm/gpu/05_conv.ipynb #98ac8196
 def _by_direction(x:Tensor) -> Tensor: # (B, L, directions, E)
     "As it is, or with one direction."
     return x if x.dim() == 4 else x.unsqueeze(2)
@@ -249,15 +236,15 @@ def forward_launch(x:Tensor,      # (B, L, directions, E), channels side by side
                    y:Tensor,      # shaped like x
                    reverse:bool,  # with one direction; a second one is reversed
                    launch:Launch=FORWARD
-                  ) -> tuple[_Columns, int, tuple, dict]: # kernel, programs, numbers, options
+                  ) -> tuple: # kernel, programs, numbers and options, as `run_kernel` has them
     "How the forward kernel is launched on tensors of these sizes and strides."
     b, L, directions, E = x.shape
     segments, blocks = triton.cdiv(L, launch.rows), _channel_blocks(E, launch)
     strides = (*x.stride()[:3], *y.stride()[:3])
     sizes = L, E, directions, int(reverse), segments, launch.rows
     meta = weight.shape[2], _far(x, y), launch.channels
-    kernel, options = _Columns(_forward_kernel, blocks), dict(num_warps=launch.num_warps)
-    return kernel, b * directions * segments, (*strides, *sizes, *meta), options
+    programs, options = (b * directions * segments, blocks), dict(num_warps=launch.num_warps)
+    return _forward_kernel, programs, (*strides, *sizes, *meta), options
 
 def _convolve_sequences(x:Tensor,      # (B, L, E) or (B, L, directions, E), channels side by side
                         weight:Tensor, # (directions * E, 1, K) float32
@@ -282,7 +269,7 @@ def _conv_output(x, weight, bias, reverse):
     "Empty result of the forward pass."
     return x.new_empty(x.shape)
 
-# %% ../../../nbs/ssm/gpu/05_conv.ipynb #2646d7e1
+# %% ../../../nbs/ssm/gpu/05_conv.ipynb #6dcbca57
 def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by side, as in all of these
                     dy:Tensor,     # shaped like x, or its first channels
                     parts:Tensor|None, # (B, L, directions, groups, heads of one, N)
@@ -290,8 +277,7 @@ def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by sid
                     dx:Tensor,     # shaped like x
                     reverse:bool,  # with one direction; a second one is reversed
                     launch:Launch=BACKWARD
-                   ) -> tuple[_Columns, int, tuple, dict, tuple]: # kernel, programs, numbers, options,
-                                                        # shape of the sums
+                   ) -> tuple: # kernel, programs, numbers, options, shape of the sums
     "How the backward kernel is launched on tensors of these sizes and strides."
     if parts is None: parts, ratio, N = dy, 0, 1
     else: ratio, N = parts.shape[4:]
@@ -301,9 +287,9 @@ def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by sid
     strides = [n for v in (x, dy, parts, dx) for n in v.stride()[:3]]
     sizes = L, E, X, directions, int(reverse), segments, launch.rows
     meta = ratio, N, weight.shape[2], _far(x, dy, parts, dx), launch.channels
-    kernel, options = _Columns(_backward_kernel, blocks), dict(num_warps=launch.num_warps)
+    programs, options = (b * directions * segments, blocks), dict(num_warps=launch.num_warps)
     shape = b * segments, 5, directions * E
-    return kernel, b * directions * segments, (*strides, *sizes, *meta), options, shape
+    return _backward_kernel, programs, (*strides, *sizes, *meta), options, shape
 
 def conv_gradients(dy:Tensor,     # the gradient of the output, shaped like x, or of its first channels
                    x:Tensor,      # (B, L, E) or (B, L, directions, E), channels side by side

@@ -11,7 +11,6 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .conv import _Columns
 from .primitives import _sigmoid, _silu, Run
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #6b30fcc1
@@ -123,7 +122,7 @@ def forward_launch(y:Tensor,      # (rows, E), channels side by side in memory, 
                    groups:int,    # normalised apart
                    eps:float,     # added to the mean square
                    launch:Launch|None=None # None: by the size of a group
-                  ) -> tuple[_Columns, int, tuple, dict]: # kernel, programs, numbers, options
+                  ) -> tuple: # kernel, programs, numbers and options, as `run_kernel` has them
     "How the forward kernel is launched on tensors of these sizes and strides."
     _check_groups(groups)
     rows, E = y.shape
@@ -132,8 +131,8 @@ def forward_launch(y:Tensor,      # (rows, E), channels side by side in memory, 
     strides = (y.stride(0), *z.stride()[:2], out.stride(0))
     sizes = rows, C, groups // z.shape[1], eps
     meta = launch.rows, triton.next_power_of_2(C)
-    kernel, options = _Columns(_forward_kernel, groups), dict(num_warps=launch.num_warps)
-    return kernel, triton.cdiv(rows, launch.rows), (*strides, *sizes, *meta), options
+    programs, options = (triton.cdiv(rows, launch.rows), groups), dict(num_warps=launch.num_warps)
+    return _forward_kernel, programs, (*strides, *sizes, *meta), options
 
 def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as in all of these
                  z:Tensor,      # (rows, E), or (rows, directions, E / directions)
@@ -158,8 +157,7 @@ def backward_launch(do:Tensor,     # (rows, E), channels side by side in memory,
                     groups:int,    # normalised apart
                     eps:float,     # added to the mean square
                     launch:Launch|None=None # None: by the size of a group
-                   ) -> tuple[_Columns, int, tuple, dict, tuple]: # kernel, programs, numbers, options,
-                                                         # shape of the sums
+                   ) -> tuple: # kernel, programs, numbers, options, shape of the sums
     "How the backward kernel is launched on tensors of these sizes and strides."
     _check_groups(groups)
     rows, E = y.shape
@@ -170,8 +168,8 @@ def backward_launch(do:Tensor,     # (rows, E), channels side by side in memory,
     strides = (do.stride(0), y.stride(0), *z.stride()[:2], dy.stride(0), *dz.stride()[:2])
     sizes = rows, C, groups // z.shape[1], eps
     meta = R, triton.next_power_of_2(C)
-    kernel, options = _Columns(_backward_kernel, groups), dict(num_warps=launch.backward_num_warps)
-    return kernel, programs, (*strides, *sizes, *meta), options, (programs, E)
+    numbers, options = (*strides, *sizes, *meta), dict(num_warps=launch.backward_num_warps)
+    return _backward_kernel, (programs, groups), numbers, options, (programs, E)
 
 def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
                    y:Tensor,      # (rows, E)

@@ -31,13 +31,13 @@ class Run:
     """One launch but for its tensors. From call to call they have the same dtypes and device, and
     the same ones are missing."""
     def __init__(self,
-                 kernel,        # a function of `triton.jit`
-                 programs:int,  # along the first axis
-                 numbers:tuple, # all arguments after the tensors, meta-parameters too
-                 **options      # num_warps, ...
+                 kernel,       # a function of `triton.jit`
+                 programs:int|tuple[int, int], # along the first axis, or along two
+                 numbers:tuple,# all arguments after the tensors, meta-parameters too
+                 **options     # num_warps, ...
                 ):
-        self.kernel, self.programs = kernel, programs
-        self.numbers, self.options = numbers, options
+        self.kernel, self.numbers, self.options = kernel, numbers, options
+        self.grid = programs if isinstance(programs, tuple) else (programs,)
         self.known = {}  # which addresses are multiples of 16 -> compiled kernel with its grid
 
     def __call__(self, *tensors:torch.Tensor|None) -> None:
@@ -51,16 +51,16 @@ class Run:
         if start:
             start(*addresses, *self.numbers)
             return
-        compiled = self.kernel[self.programs,](*tensors, *self.numbers, **self.options)
+        compiled = self.kernel[self.grid](*tensors, *self.numbers, **self.options)
         if device is None: return  # the interpreter, or a compilation for another machine
-        self.known[aligned] = compiled[self.programs, 1, 1]
+        self.known[aligned] = compiled[(*self.grid, 1, 1)[:3]]
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #1cc23880
 _RUNS:dict[tuple, Run] = {}
 _MOST_RUNS = 10_000  # each is small, and lengths of sequences may vary
 
-def run_kernel(kernel, programs:int, tensors:tuple[torch.Tensor|None, ...], numbers:tuple, **options
-              ) -> None:
+def run_kernel(kernel, programs:int|tuple[int, int], tensors:tuple[torch.Tensor|None, ...],
+               numbers:tuple, **options) -> None:
     "Launch a kernel by the `Run` that fits: its arguments, and the tensors."
     kinds = [x if x is None else (x.dtype, x.get_device()) for x in tensors]
     key = (kernel.fn, programs, numbers, *options.values(), *kinds)
