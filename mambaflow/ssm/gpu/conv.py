@@ -270,7 +270,7 @@ def _conv_output(x, weight, bias, reverse):
     return x.new_empty(x.shape)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #6dcbca57
-def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by side, as in all of these
+def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by side, as in all
                     dy:Tensor,     # shaped like x, or its first channels
                     parts:Tensor|None, # (B, L, directions, groups, heads of one, N)
                     weight:Tensor, # (directions * E, 1, K)
@@ -291,17 +291,17 @@ def backward_launch(x:Tensor,      # (B, L, directions, E), channels side by sid
     shape = b * segments, 5, directions * E
     return _backward_kernel, programs, (*strides, *sizes, *meta), options, shape
 
-def conv_gradients(dy:Tensor,     # the gradient of the output, shaped like x, or of its first channels
+def conv_gradients(dy:Tensor,     # gradient of the output, shaped like x, or of its first channels
                    x:Tensor,      # (B, L, E) or (B, L, directions, E), channels side by side
                    weight:Tensor, # (directions * E, 1, K) float32
                    bias:Tensor,   # (directions * E,) float32
                    reverse:bool,  # with one direction; a second one is reversed
                    dx:Tensor,     # shaped like x, written, channels side by side
                    launch:Launch=BACKWARD,
-                   parts:Tensor|None=None # (B, L, directions, groups, heads of one, N): of the other
-                                          # channels, to be added over the heads
-                  ) -> Tensor:    # (5, directions * E): gradients of four taps, the current row's last,
-                                  # of the bias
+                   parts:Tensor|None=None # (B, L, directions, groups, heads of one, N): of the
+                                          # other channels, to be added over the heads
+                  ) -> Tensor:    # (5, directions * E): gradients of four taps, the current row's
+                                  # last, of the bias
     "Gradients of `conv_silu_triton`."
     if dy.stride(-1) != 1: dy = dy.contiguous()
     dy, x, dx = (_by_direction(v) for v in (dy, x, dx))

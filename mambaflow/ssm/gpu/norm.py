@@ -11,7 +11,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from .primitives import _sigmoid, _silu, Run
+from .primitives import _sigmoid, _silu, run_kernel
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #6b30fcc1
 @triton.jit
@@ -145,7 +145,7 @@ def norm_forward(y:Tensor,      # (rows, E), channels side by side in memory, as
     groups."""
     out, z = torch.empty_like(y), _by_direction(z)
     kernel, programs, numbers, options = forward_launch(y, z, out, groups, eps, launch)
-    Run(kernel, programs, numbers, **options)(y, z, weight, out)
+    run_kernel(kernel, programs, (y, z, weight, out), numbers, **options)
     return out
 
 # %% ../../../nbs/ssm/gpu/06_norm.ipynb #6d1169dd
@@ -187,5 +187,5 @@ def norm_gradients(do:Tensor,     # (rows, E), the gradient of the output
     kernel, programs, numbers, options, shape = backward_launch(
         do, y, z, dy, dz, groups, eps, launch)
     sums = weight.new_empty(shape)
-    Run(kernel, programs, numbers, **options)(do, y, z, weight, dy, dz, sums)
+    run_kernel(kernel, programs, (do, y, z, weight, dy, dz, sums), numbers, **options)
     return sums.sum(0)
