@@ -45,7 +45,7 @@ from .run_folder import (claim_folder, identify_samples, load_newest,
 
 # %% ../../nbs/training/06_trainer.ipynb #39c73ef4
 PRECISIONS = {'fp32': 'no', 'fp16': 'fp16', 'bf16': 'bf16'}
-COMPILE = ('none', 'default', 'reduce-overhead')   # the latter two are modes of torch.compile
+COMPILE = ('none', 'graphs', 'default', 'reduce-overhead') # the last two: modes of torch.compile
 
 @dataclass(frozen=True)
 class TrainConfig(Config):
@@ -58,8 +58,8 @@ class TrainConfig(Config):
     precision:str      = one_of('fp32', PRECISIONS) # the other two are mixed and need a GPU
     schedule:str       = one_of('constant', ['constant', 'cosine']) # cosine: to zero at the end
     warmup_steps:int   = at_least(0, 0)            # linear increase of the rate at the start
-    compile:str        = one_of('none', COMPILE)   # 'default' compiles the step,
-                                                   # 'reduce-overhead' also replays CUDA graphs
+    compile:str        = one_of('none', COMPILE)   # 'graphs' replays the step as CUDA graphs,
+                                                   # 'default' compiles it, 'reduce-overhead' both
     seed:int           = at_least(0, 0)            # of the order, the noise and the times
     save_every:int     = at_least(1, 1)            # epochs between checkpoints
     weighting:str      = one_of('none', ['none', 'precond']) # 'precond' divides errors of the
@@ -241,13 +241,41 @@ def check_finite(model:nn.Module, # whose weights are to be saved
                         f'({len(broken)} of {count} parameters do); {_advice(out)}')
 
 # %% ../../nbs/training/06_trainer.ipynb #273786b8
+class _Recordable(nn.Module):
+    "A function of tensors as a module, whose weights and arguments `torch.cuda` finds in order."
+    def __init__(self, f:Callable, model:nn.Module, names:tuple):
+        super().__init__()
+        self.f, self.model, self.names = f, model, names
+
+    def forward(self, *tensors):
+        count = len(tensors) - len(self.names)
+        return self.f(*tensors[:count], **dict(zip(self.names, tensors[count:])))
+
+def _graphs(f:Callable,     # a function of tensors that returns one tensor
+            model:nn.Module # whose weights it reads
+           ) -> Callable:
+    "Replays CUDA graphs of `f`, recorded at the first call for each kind of arguments."
+    recorded = {}
+    def replay(*args, **named):
+        tensors = *args, *named.values()
+        kind = [(v.shape, v.dtype, v.device, v.requires_grad) for v in tensors]
+        key = torch.is_grad_enabled(), model.training, *named, *kind
+        if key not in recorded:
+            samples = tuple(v.detach().clone().requires_grad_(v.requires_grad) for v in tensors)
+            module = _Recordable(f, model, tuple(named))
+            recorded[key] = torch.cuda.make_graphed_callables(module, samples)
+        return recorded[key](*tensors).clone()
+    return replay
+
 def compiled(f:Callable,  # a velocity model, or a function of tensors that returns one tensor
-             mode:str     # one of `COMPILE`
+             mode:str,    # one of `COMPILE`
+             model:nn.Module|None=None # whose weights a function reads; None: `f` is the model
             ) -> Callable: # called like `f`
-    """Compile a function for fixed shapes.
+    """Compile a function for fixed shapes, or record it.
 
     With CUDA graphs the result is a copy that later calls do not overwrite."""
     if choose('compile mode', mode, COMPILE) == 'none': return f
+    if mode == 'graphs': return _graphs(f, f if model is None else model)
     fast = torch.compile(f, mode=mode, dynamic=False)
     if mode == 'default': return fast
     def replay(*args, **kwargs):
@@ -267,8 +295,9 @@ def cannot_compile(mode:str,  # one of `COMPILE`
                   ) -> str:   # the reason, or '' if it would work
     "Why torch.compile would fail in this mode here."
     if mode == 'none': return ''
-    if cpu and mode == 'reduce-overhead':
+    if cpu and mode in ('graphs', 'reduce-overhead'):
         return "it replays CUDA graphs, and no GPU is used: choose 'default' or 'none'"
+    if mode == 'graphs': return ''
     compiler = _compiler(cpu)
     if not shutil.which(compiler):
         return f"it needs a compiler, and there is no {compiler}: install one, or choose 'none'"
@@ -318,8 +347,8 @@ def _start_trackers(accelerator:Accelerator, name:str, identity:dict):
     accelerator.init_trackers('mambaflow', config={'run': name, **plain})
 
 # %% ../../nbs/training/06_trainer.ipynb #c7cf40f1
-# steps that compile: one; with CUDA graphs one more to warm up and one to record
-WARM = {'none': 0, 'default': 1, 'reduce-overhead': 3}
+# steps that compile or record: one; after compiling one more to warm up and one to record
+WARM = {'none': 0, 'graphs': 1, 'default': 1, 'reduce-overhead': 3}
 
 # %% ../../nbs/training/06_trainer.ipynb #bdee2b3c
 def _part_name(i:int) -> str: return f'custom_checkpoint_{i}.pkl'  # as accelerate calls them
@@ -376,7 +405,7 @@ class Trainer:
         self.drop_condition = getattr(model, 'drop_condition', None)
         self.optimizer, self.schedule = self.accelerator.prepare(optimizer, schedule)
         if config.gradient_checkpointing: model.gradient_checkpointing = True
-        self.loss = compiled(self._loss(model), config.compile)
+        self.loss = compiled(self._loss(model), config.compile, model)
         self.parts = [self.state] if self.average is None else [self.state, self.average]
 
     def _loss(self, model:nn.Module # as it was given to accelerate
