@@ -135,7 +135,7 @@ stepper: $(READY)
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper
 
-# make slim FILES='outputs/x/*.ipynb': their pictures with a palette of 48 colours, for records that are committed
+# make slim FILES='outputs/x/*.ipynb nbs/x.ipynb': their pictures with a palette of 48 colours, photos as JPEG, before they are committed
 slim: $(READY)
 	@python tools/slim.py 48 $(FILES)
 

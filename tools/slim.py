@@ -1,4 +1,4 @@
-"""Make the pictures in notebooks (their PNG outputs) and PNG files smaller: a palette of some colours instead of 24 or 32 bits a pixel.
+"""Make the pictures in notebooks (their PNG outputs) and PNG files smaller: a palette of some colours instead of 24 or 32 bits a pixel; photos in notebooks as JPEG.
 usage: python tools/slim.py COLOURS FILE..."""
 import base64
 import io
@@ -8,17 +8,40 @@ import sys
 from pathlib import Path
 from PIL import Image
 
-def slim(png:bytes, colours:int) -> bytes:
-    "The same picture on white with a palette, if that is smaller by a quarter: what is done is not done again."
+def flat(png:bytes) -> Image.Image:
+    "A picture on white."
     picture = Image.open(io.BytesIO(png)).convert('RGBA')
-    flat = Image.alpha_composite(Image.new('RGBA', picture.size, 'white'), picture).convert('RGB')
-    flat.quantize(colours, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(small := io.BytesIO(), 'PNG', optimize=True)
-    return min(small.getvalue(), png, key=lambda x: len(x) if x is not png else .75 * len(x))
+    return Image.alpha_composite(Image.new('RGBA', picture.size, 'white'), picture).convert('RGB')
+
+def saved(picture:Image.Image, kind:str, **options) -> bytes:
+    picture.save(file := io.BytesIO(), kind, optimize=True, **options)
+    return file.getvalue()
+
+def slim(png:bytes, colours:int) -> bytes:
+    "The same picture with a palette, if that is smaller by a quarter: what is done is not done again."
+    palette = flat(png).quantize(colours, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    small = saved(palette, 'PNG')
+    return small if len(small) < .75 * len(png) else png
+
+def photo(png:bytes) -> bytes|None:
+    "As JPEG, if it has the colours of a photo and is then less than half as large."
+    picture = flat(png)
+    if picture.getcolors(20_000): return None
+    jpeg = saved(picture, 'JPEG', quality=85, subsampling=0)
+    return jpeg if len(jpeg) < .5 * len(png) else None
+
+def slim_output(data:dict, colours:int):
+    "The data of one output of a cell."
+    png = base64.b64decode(''.join(data['image/png']))
+    if jpeg := photo(png):
+        del data['image/png']
+        data['image/jpeg'] = base64.b64encode(jpeg).decode()
+    else: data['image/png'] = base64.b64encode(slim(png, colours)).decode()
 
 def slim_notebook(text:str, colours:int) -> str:
     notebook = json.loads(text)
     for data in (o.get('data', {}) for c in notebook['cells'] for o in c.get('outputs', [])):
-        if 'image/png' in data: data['image/png'] = base64.b64encode(slim(base64.b64decode(''.join(data['image/png'])), colours)).decode()
+        if 'image/png' in data: slim_output(data, colours)
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + '\n'
 
 for file in map(Path, sys.argv[2:]):
