@@ -56,6 +56,17 @@ class Run:
         self.known[aligned] = compiled[(*self.grid, 1, 1)[:3]]
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #1cc23880
+def _remember(plans:dict, # layout -> plan
+              layout:tuple,
+              plan,
+              most:int=1000 # plans
+             ):           # plan
+    "Keep a plan. Past the limit all are forgotten, which costs no more than making them again."
+    if len(plans) >= most: plans.clear()
+    plans[layout] = plan
+    return plan
+
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #bd081b29
 _RUNS:dict[tuple, Run] = {}
 _MOST_RUNS = 10_000  # each is small, and lengths of sequences may vary
 
@@ -65,9 +76,7 @@ def run_kernel(kernel, programs:int|tuple[int, int], tensors:tuple[torch.Tensor|
     kinds = [x if x is None else (x.dtype, x.get_device()) for x in tensors]
     key = (kernel.fn, programs, numbers, *options.values(), *kinds)
     run = _RUNS.get(key)
-    if run is None:
-        if len(_RUNS) >= _MOST_RUNS: _RUNS.clear()
-        run = _RUNS[key] = Run(kernel, programs, numbers, **options)
+    run = run or _remember(_RUNS, key, Run(kernel, programs, numbers, **options), _MOST_RUNS)
     run(*tensors)
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #3afdd452

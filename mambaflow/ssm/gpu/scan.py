@@ -13,9 +13,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from .primitives import (_adjoint, _advance, _at, _beside, _block, _chunk, _eager,
-                                          _even, _far, _per_channel, _sigmoid, _signal, _silu,
-                                          _silu_slope, _step, _sum_channels, _sum_components,
-                                          _varying, Run)
+                                          _even, _far, _per_channel, _remember, _sigmoid,
+                                          _signal, _silu, _silu_slope, _step, _sum_channels,
+                                          _sum_components, _varying, Run)
 from .scan_split import span_states
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #ca19606b
@@ -640,17 +640,6 @@ def _strides(x:Tensor|None) -> tuple[int, ...]:
 def _memory(x:_Inputs, sizes:tuple) -> tuple[Tensor, ...]:
     "Pieces of one new piece of float32 memory."
     return x.u.new_empty(sum(sizes), dtype=torch.float32).split_with_sizes(sizes)
-
-# %% ../../../nbs/ssm/gpu/03_scan.ipynb #993cfffe
-def _remember(plans:dict, # layout -> plan
-              layout:tuple,
-              plan:tuple,
-              most:int=1000 # plans
-             ) -> tuple:  # plan
-    "Keep a plan. Past the limit all are forgotten, which costs no more than making them again."
-    if len(plans) >= most: plans.clear()
-    plans[layout] = plan
-    return plan
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #cf13a6e4
 def _plan_prepare(x:_Inputs,
