@@ -51,6 +51,8 @@ COMPILE = ('none', 'graphs', 'default', 'reduce-overhead') # the last two: modes
 class TrainConfig(Config):
     "How to train; the defaults are those of the MNIST protocol, in full precision."
     epochs:int         = at_least(50, 1)
+    seconds:float      = at_least(0., 0.)          # end with the epoch in which so much time of
+                                                   # training is over; 0: with the last epoch
     batch_size:int     = at_least(256, 1)
     lr:float           = more_than(1e-4, 0.)
     weight_decay:float = at_least(.01, 0.)         # AdamW's, torch's default
@@ -558,7 +560,7 @@ def summarise(model:nn.Module,    # after training
              ) -> TrainResult:
     "The result of a finished run, from its state alone: started again, it gives the same."
     losses = torch.tensor(state.losses, dtype=torch.float64)
-    epoch_loss = losses.view(config.epochs, -1).mean(1).tolist()
+    epoch_loss = losses.view(state.epoch, -1).mean(1).tolist()
     metrics = {'parameters': sum(p.numel() for p in model.parameters()),
                'final_loss': epoch_loss[-1],
                'seconds_per_step': state.timing,
@@ -594,6 +596,9 @@ def check_run(model:nn.Module,    # to be trained
     if cpu and config.precision != 'fp32':
         raise ValueError(f'precision {config.precision!r} is mixed precision on a GPU, and none '
                          "is used: choose 'fp32'")
+    if config.seconds and config.schedule == 'cosine':
+        raise ValueError("the schedule 'cosine' ends with the last epoch, and a run of "
+                         f"{config.seconds:g} seconds does not know its own: choose 'constant'")
     if config.weighting == 'precond' and not hasattr(model, 'loss_scale'):
         raise ValueError("weighting 'precond' needs a model with a loss_scale, and "
                          f"{type(model).__name__} has none: choose 'none'")
@@ -627,24 +632,35 @@ def _evaluate(trainer:Trainer,    # after an epoch
     trainer.model.train()
 
 # %% ../../nbs/training/06_trainer.ipynb #2bcdf30c
+def _is_over(trainer:Trainer, # after an epoch, or before the first
+             compiling:float  # seconds spent on it so far
+            ) -> bool:        # the same in all processes
+    "Whether a run has had all its epochs, or its time."
+    state, config = trainer.state, trainer.config
+    if state.epoch >= config.epochs: return True
+    if not config.seconds: return False
+    spent = largest_of_processes(state.seconds - compiling, trainer.device)
+    return spent >= config.seconds
+
 def _run_epochs(trainer:Trainer,             # at the state where the run goes on
                 timer:StepTimer,             # measures each step
                 memory:PeakMemory,           # of the whole run
                 on_epoch:Callable|None):     # see `fit`
-    "Train to the last epoch, with checkpoints on the way."
+    "Train to the last epoch or until the time is over, with checkpoints on the way."
     state, config = trainer.state, trainer.config
     compiled_before = state.compile_seconds
+    last = _is_over(trainer, compiled_before)
     first = trainer.processes.first
     others = {} if first else {'disable': True}
     with progress_bar(total=config.epochs * trainer.steps, initial=state.step,
                       desc=trainer.out.name, unit='step', **others) as bar:
-        while state.epoch < config.epochs:
+        while not last:
             begin = time.perf_counter()
             trainer.epoch(timer, bar)
             state.seconds += time.perf_counter() - begin
             check_finite(trainer.evaluated, state.epoch, trainer.out)
             if first and on_epoch is not None: _evaluate(trainer, on_epoch)
-            last = state.epoch == config.epochs
+            last = _is_over(trainer, compiled_before + timer.excess())
             if last or state.epoch % config.save_every == 0:
                 state.timing = timer.summary()
                 state.compile_seconds = compiled_before + timer.excess()
