@@ -188,6 +188,8 @@ class TrainState:
     processes:int = 1          # that did the last part
     compile_seconds:float = 0. # spent on compiling, over all resumed parts
     scores:list = field(default_factory=list) # one per epoch, None where there is none, see `fit`
+    times:list = field(default_factory=list) # seconds of training at the end of each epoch, without
+                                             # those spent on compiling
 
     def state_dict(self) -> dict: return asdict(self)
 
@@ -548,7 +550,8 @@ class Trainer:
 class TrainResult:
     "Result of a finished run; `metrics` and `history` go into its record."
     metrics:dict # parameters, final loss, seconds per step, peak memory, wall clock, steps
-    history:dict # `loss` per step and `epoch_loss` per epoch; `score` per epoch if there are any
+    history:dict # `loss` per step; `epoch_loss` and `epoch_seconds`, since the beginning and without
+                 # compiling, per epoch; `score` per epoch if there are any
     weights:Path # safetensors file with the configuration inside
 
 # %% ../../nbs/training/06_trainer.ipynb #bda37f9d
@@ -571,7 +574,7 @@ def summarise(model:nn.Module,    # after training
                'compile_seconds': state.compile_seconds,
                'steps': state.step,
                'processes': state.processes}
-    history = {'loss': state.losses, 'epoch_loss': epoch_loss}
+    history = {'loss': state.losses, 'epoch_loss': epoch_loss, 'epoch_seconds': state.times}
     if any(score is not None for score in state.scores): history['score'] = state.scores
     return TrainResult(metrics, history, weights)
 
@@ -632,15 +635,10 @@ def _evaluate(trainer:Trainer,    # after an epoch
     trainer.model.train()
 
 # %% ../../nbs/training/06_trainer.ipynb #2bcdf30c
-def _is_over(trainer:Trainer, # after an epoch, or before the first
-             compiling:float  # seconds spent on it so far
-            ) -> bool:        # the same in all processes
+def _is_over(state:TrainState, config:TrainConfig) -> bool: # after an epoch, or before the first
     "Whether a run has had all its epochs, or its time."
-    state, config = trainer.state, trainer.config
     if state.epoch >= config.epochs: return True
-    if not config.seconds: return False
-    spent = largest_of_processes(state.seconds - compiling, trainer.device)
-    return spent >= config.seconds
+    return bool(config.seconds and state.times and state.times[-1] >= config.seconds)
 
 def _run_epochs(trainer:Trainer,             # at the state where the run goes on
                 timer:StepTimer,             # measures each step
@@ -649,7 +647,7 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
     "Train to the last epoch or until the time is over, with checkpoints on the way."
     state, config = trainer.state, trainer.config
     compiled_before = state.compile_seconds
-    last = _is_over(trainer, compiled_before)
+    last = _is_over(state, config)
     first = trainer.processes.first
     others = {} if first else {'disable': True}
     with progress_bar(total=config.epochs * trainer.steps, initial=state.step,
@@ -658,9 +656,11 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
             begin = time.perf_counter()
             trainer.epoch(timer, bar)
             state.seconds += time.perf_counter() - begin
+            spent = state.seconds - compiled_before - timer.excess()
+            state.times.append(largest_of_processes(spent, trainer.device))
             check_finite(trainer.evaluated, state.epoch, trainer.out)
             if first and on_epoch is not None: _evaluate(trainer, on_epoch)
-            last = _is_over(trainer, compiled_before + timer.excess())
+            last = _is_over(state, config)
             if last or state.epoch % config.save_every == 0:
                 state.timing = timer.summary()
                 state.compile_seconds = compiled_before + timer.excess()
