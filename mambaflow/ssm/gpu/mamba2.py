@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from . import conv, norm as norms
-from .primitives import _eager, _far, _sigmoid, _softplus, Run
+from .primitives import _eager, _far, _remember, _sigmoid, _softplus, Run
 from .ssd import (_arch, _blocks, _pass_kernel, _segments, _state, _store_state,
                                    _store_tile, _tile)
 
@@ -445,16 +445,11 @@ def _plan_forward(x:_Layout, save:bool) -> _ForwardPlan:
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #084ad762
 _PLANS:dict[tuple, tuple] = {}
-_MOST_PLANS = 1000  # past it all are forgotten, which costs no more than making them again
 
 def _plan(make, *layout) -> tuple:
     "The plan that `make` makes of a layout, remembered."
     key = make, *layout
-    plan = _PLANS.get(key)
-    if plan is None:
-        if len(_PLANS) >= _MOST_PLANS: _PLANS.clear()
-        plan = _PLANS[key] = make(*layout)
-    return plan
+    return _PLANS.get(key) or _remember(_PLANS, key, make(*layout))
 
 def _fill(plan:_ForwardPlan, outputs:tuple, # written: as of `_run_inner`, of any shapes
           h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor, norm:Tensor
