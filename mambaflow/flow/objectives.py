@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEAST_LEFT', 'uniform_times', 'logit_normal_times', 'x1_loss', 'as_velocity', 'pair_noise']
 
-# %% ../../nbs/flow/04_objectives.ipynb #c8f09b1e
+# %% ../../nbs/flow/04_objectives.ipynb #e8952ffe
 import math
 from collections.abc import Callable
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from .path import expand_time, path_sample
 
-# %% ../../nbs/flow/04_objectives.ipynb #0aa48388
+# %% ../../nbs/flow/04_objectives.ipynb #e802627f
 _BELOW_ONE = 1 - 2**-24  # the largest float32 below 1
 _ABOVE_ZERO = 2**-25     # half of the smallest step of torch.rand
 
@@ -23,12 +23,12 @@ def uniform_times(u:Tensor # (B,) uniform in [0, 1)
     "Times that are all equally likely."
     return u.clamp(_ABOVE_ZERO, _BELOW_ONE)
 
-# %% ../../nbs/flow/04_objectives.ipynb #f2cf8630
+# %% ../../nbs/flow/04_objectives.ipynb #9bbd3f0e
 def logit_normal_times(u:Tensor,      # (B,) uniform in [0, 1)
                        mean:float=0., # of logit t: below 0 favours noise, above 0 favours data
                        std:float=1.   # of logit t: small gathers the times, large spreads them
                       ) -> Tensor:    # (B,) in (0, 1)
-    """Times whose logit is normal (Esser et al. 2024, equation 19).
+    """Times whose logit is normal (Esser et al. 2024, section 3.1).
     Raises ValueError for what is no normal distribution."""
     if not math.isfinite(mean): raise ValueError(f'mean must be finite, got {mean}')
     if not (math.isfinite(std) and std > 0):
@@ -37,8 +37,8 @@ def logit_normal_times(u:Tensor,      # (B,) uniform in [0, 1)
     t = torch.sigmoid(mean + std * z)
     return t.clamp(_ABOVE_ZERO, _BELOW_ONE)
 
-# %% ../../nbs/flow/04_objectives.ipynb #8bf7d61c
-LEAST_LEFT = .05 # where the loss stops to follow 1 - t (Li and He 2025, section 4)
+# %% ../../nbs/flow/04_objectives.ipynb #f2313089
+LEAST_LEFT = .05 # where the loss stops following 1 - t (Li and He 2025)
 
 def x1_loss(model:Callable, # (x_t, t, **condition) -> x_1, a network that predicts the data
             x_1:Tensor,     # data, (B, ...)
@@ -47,14 +47,14 @@ def x1_loss(model:Callable, # (x_t, t, **condition) -> x_1, a network that predi
             **condition     # passed on to the model
            ) -> Tensor:     # scalar, in float32
     """Mean squared error of the velocity that a prediction of the data stands for
-    (Li and He 2025, table 1: x-prediction, v-loss)."""
+    (Li and He 2025)."""
     path = path_sample(x_0, x_1, t)
     predicted = model(path.x_t, t, **condition)
     error = predicted.float() - x_1.float()
     left = (1 - t).clamp(min=LEAST_LEFT)
     return (error / expand_time(left, x_1)).square().mean()
 
-# %% ../../nbs/flow/04_objectives.ipynb #69b23919
+# %% ../../nbs/flow/04_objectives.ipynb #67154590
 def as_velocity(model:Callable # (x_t, t, **condition) -> x_1
                ) -> Callable:  # (x_t, t, **condition) -> v, for samplers and guidance
     "A network that predicts the data as a velocity model, exact below t = 1 and finite there."
@@ -64,7 +64,7 @@ def as_velocity(model:Callable # (x_t, t, **condition) -> x_1
         return (predicted - x_t) / expand_time(left, x_t)
     return velocity
 
-# %% ../../nbs/flow/04_objectives.ipynb #a73ce5ca
+# %% ../../nbs/flow/04_objectives.ipynb #a93fb96a
 def _check_pairs(x_0:Tensor, x_1:Tensor, label:Tensor|None):
     "Raise ValueError for shapes that cannot be paired."
     if x_0.shape != x_1.shape:
@@ -76,7 +76,7 @@ def _check_pairs(x_0:Tensor, x_1:Tensor, label:Tensor|None):
 
 def pair_noise(x_0:Tensor, # noise, (B, ...)
                x_1:Tensor, # data, the same shape
-               label:Tensor|None=None # (B,) noise is exchanged only where these agree; None: anywhere
+               label:Tensor|None=None # (B,) where they agree noise is exchanged; None: anywhere
               ) -> Tensor: # (B, ...) the rows of `x_0` in another order
     """The noise in the order that is nearest to the data: minibatch optimal transport
     (Tong et al. 2024; Pooladian et al. 2023). Waits for the GPU, solves on the CPU.
