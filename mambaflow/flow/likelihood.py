@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DIVERGENCES', 'make_probes', 'probe_jacobian', 'Likelihood', 'log_likelihood', 'dequantise', 'bits_per_dim']
 
-# %% ../../nbs/flow/05_likelihood.ipynb #2d29d1db
+# %% ../../nbs/flow/05_likelihood.ipynb #d3ac3fd2
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..config import choose
 from .path import check_finite
 from .samplers import Adaptive, ODE, SAMPLERS, Sampler, make_noise, _check_number
 
-# %% ../../nbs/flow/05_likelihood.ipynb #24c8892e
+# %% ../../nbs/flow/05_likelihood.ipynb #c96af392
 DIVERGENCES = ('exact', 'rademacher', 'gaussian')
 
 def make_probes(x:Tensor,       # (B, ...) what they are for
@@ -33,7 +33,7 @@ def make_probes(x:Tensor,       # (B, ...) what they are for
     probes = normal.sign() if divergence == 'rademacher' else normal
     return probes.transpose(0, 1)
 
-# %% ../../nbs/flow/05_likelihood.ipynb #b9be256b
+# %% ../../nbs/flow/05_likelihood.ipynb #6968d5c0
 def probe_jacobian(model:Callable, # (x_t, t, **condition) -> v
                    x_t:Tensor,     # (B, ...)
                    t:Tensor,       # (B,)
@@ -44,16 +44,15 @@ def probe_jacobian(model:Callable, # (x_t, t, **condition) -> v
     with torch.enable_grad():
         x_t = x_t.detach().requires_grad_()
         v = model(x_t, t, **condition)
-    terms = []
+    terms, options = [], dict(retain_graph=True, materialize_grads=True)
     for probe in probes:
         if v.requires_grad:
-            options = dict(retain_graph=True, materialize_grads=True)
             product = torch.autograd.grad(v, x_t, probe.to(v.dtype), **options)[0]
         else: product = torch.zeros_like(x_t)                  # v does not depend on x
         terms.append((probe * product).flatten(1).sum(1))
     return v.detach(), torch.stack(terms, 1)
 
-# %% ../../nbs/flow/05_likelihood.ipynb #8e51f4f7
+# %% ../../nbs/flow/05_likelihood.ipynb #986c5b5b
 @dataclass(frozen=True)
 class Likelihood:
     "Log-densities of a batch with what they were made from."
@@ -62,7 +61,7 @@ class Likelihood:
     noise:Tensor         # (B, ...) where the trajectories end, at t = 0
     calls:int            # of the model
 
-# %% ../../nbs/flow/05_likelihood.ipynb #438bf90a
+# %% ../../nbs/flow/05_likelihood.ipynb #0795b1b5
 def _flow_back(model:Callable, # (x_t, t, **condition) -> v
                x_1:Tensor,     # (B, ...)
                times:Tensor,   # from 1 down to 0
@@ -85,7 +84,7 @@ def _flow_back(model:Callable, # (x_t, t, **condition) -> v
     end = method.solve(velocity, start, times, None)[-1]
     return end[:, :D].view(x_1.shape), end[:, D:], calls
 
-# %% ../../nbs/flow/05_likelihood.ipynb #1c2e0a68
+# %% ../../nbs/flow/05_likelihood.ipynb #d5e690d4
 def _check_likelihood(x_1:Tensor, method:object, divergence:str, probes:int):
     "Raise ValueError for what no log-density can be computed from."
     if x_1.dtype not in (torch.float32, torch.float64):
@@ -107,7 +106,7 @@ def _check_likelihood(x_1:Tensor, method:object, divergence:str, probes:int):
 def log_likelihood(model:Callable,              # (x_t, t, **condition) -> v; in eval mode
                    x_1:Tensor,                  # data, (B, ...), float32 or float64
                    steps:int=50,                # K; 'adaptive' chooses its own
-                   sampler:str|Sampler='heun',  # 'euler', 'heun', 'midpoint', 'adaptive', or one set up
+                   sampler:str|Sampler='heun',  # 'euler', 'heun', 'midpoint', 'adaptive', or an object
                    divergence:str='exact',      # one of `DIVERGENCES`; 'exact': D backward passes
                    probes:int=1,                # P, random ones for each sample
                    seed:int=0,                  # of the probes
@@ -131,7 +130,7 @@ def log_likelihood(model:Callable,              # (x_t, t, **condition) -> v; in
     stderr = change.std(1) / probes**.5 if probes > 1 else None
     return Likelihood(at_noise + change.mean(1), stderr, noise, calls)
 
-# %% ../../nbs/flow/05_likelihood.ipynb #12308b9e
+# %% ../../nbs/flow/05_likelihood.ipynb #da05db86
 _HALF_RANGE = 127.5 # grey levels in a unit of the scaled data
 
 def dequantise(images:Tensor, # uint8, any shape

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEAST_LEFT', 'uniform_times', 'logit_normal_times', 'x1_loss', 'as_velocity', 'pair_noise']
 
-# %% ../../nbs/flow/04_objectives.ipynb #e8952ffe
+# %% ../../nbs/flow/04_objectives.ipynb #0e607a66
 import math
 from collections.abc import Callable
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from .path import expand_time, path_sample
 
-# %% ../../nbs/flow/04_objectives.ipynb #e802627f
+# %% ../../nbs/flow/04_objectives.ipynb #825eb4fd
 _BELOW_ONE = 1 - 2**-24  # the largest float32 below 1
 _ABOVE_ZERO = 2**-25     # half of the smallest step of torch.rand
 
@@ -23,7 +23,7 @@ def uniform_times(u:Tensor # (B,) uniform in [0, 1)
     "Times that are all equally likely."
     return u.clamp(_ABOVE_ZERO, _BELOW_ONE)
 
-# %% ../../nbs/flow/04_objectives.ipynb #9bbd3f0e
+# %% ../../nbs/flow/04_objectives.ipynb #0d697ee5
 def logit_normal_times(u:Tensor,      # (B,) uniform in [0, 1)
                        mean:float=0., # of logit t: below 0 favours noise, above 0 favours data
                        std:float=1.   # of logit t: small gathers the times, large spreads them
@@ -37,7 +37,7 @@ def logit_normal_times(u:Tensor,      # (B,) uniform in [0, 1)
     t = torch.sigmoid(mean + std * z)
     return t.clamp(_ABOVE_ZERO, _BELOW_ONE)
 
-# %% ../../nbs/flow/04_objectives.ipynb #f2313089
+# %% ../../nbs/flow/04_objectives.ipynb #a4c06dd7
 LEAST_LEFT = .05 # where the loss stops following 1 - t (Li and He 2025)
 
 def x1_loss(model:Callable, # (x_t, t, **condition) -> x_1, a network that predicts the data
@@ -54,7 +54,7 @@ def x1_loss(model:Callable, # (x_t, t, **condition) -> x_1, a network that predi
     left = (1 - t).clamp(min=LEAST_LEFT)
     return (error / expand_time(left, x_1)).square().mean()
 
-# %% ../../nbs/flow/04_objectives.ipynb #67154590
+# %% ../../nbs/flow/04_objectives.ipynb #24fa51b5
 def as_velocity(model:Callable # (x_t, t, **condition) -> x_1
                ) -> Callable:  # (x_t, t, **condition) -> v, for samplers and guidance
     "A network that predicts the data as a velocity model, exact below t = 1 and finite there."
@@ -64,7 +64,7 @@ def as_velocity(model:Callable # (x_t, t, **condition) -> x_1
         return (predicted - x_t) / expand_time(left, x_t)
     return velocity
 
-# %% ../../nbs/flow/04_objectives.ipynb #a93fb96a
+# %% ../../nbs/flow/04_objectives.ipynb #31c88085
 def _check_pairs(x_0:Tensor, x_1:Tensor, label:Tensor|None):
     "Raise ValueError for shapes that cannot be paired."
     if x_0.shape != x_1.shape:
