@@ -35,6 +35,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from ..config import (Config, at_least, atomic_path, between, choose, clear_temporaries,
                               hold_folder, more_than, one_of)
+from ..flow.objectives import logit_normal_times, pair_noise
 from ..flow.path import flow_matching_loss
 from .checkpoints import follow_umask, nonfinite_weights, save_model
 from .processes import (check_processes, copy_gradients, first_does,
@@ -66,6 +67,10 @@ class TrainConfig(Config):
     save_every:int     = at_least(1, 1)            # epochs between checkpoints
     weighting:str      = one_of('none', ['none', 'precond']) # 'precond' divides errors of the
                                                    # velocity by the model's `loss_scale`
+    times:str          = one_of('uniform', ['uniform', 'logit-normal']) # how they are drawn
+    times_mean:float   = 0.                        # of logit t
+    times_std:float    = more_than(1., 0.)         # of logit t
+    coupling:str       = one_of('independent', ['independent', 'minibatch-ot']) # of noise and data
     ema:float          = between(0., 0., 1.)       # decay of a moving average of the weights,
                                                    # which is evaluated and saved; 0: no average
     accumulate:int     = at_least(1, 1)            # parts of a batch whose gradients are summed,
@@ -451,11 +456,19 @@ class Trainer:
         mine = self.processes.rows
         x_1, condition = self.batches[mine(index)]
         noise = torch.randn(len(index), *x_1.shape[1:], device=self.device, dtype=x_1.dtype)
-        t = torch.rand(len(index), device=self.device)
+        x_0, t = mine(noise), mine(self._times(torch.rand(len(index), device=self.device)))
+        if self.config.coupling == 'minibatch-ot':
+            x_0 = pair_noise(x_0, x_1, condition.get('label'))
         if condition and self.drop_condition:
             u = torch.rand(len(index), device=self.device)
             condition = self.drop_condition(mine(u), **condition)
-        return x_1, mine(noise), mine(t), condition
+        return x_1, x_0, t, condition
+
+    def _times(self, u:Tensor # (B,) uniform in [0, 1)
+              ) -> Tensor:    # (B,)
+        "The times of a batch."
+        c = self.config
+        return u if c.times == 'uniform' else logit_normal_times(u, c.times_mean, c.times_std)
 
     def backward(self, x_1:Tensor, x_0:Tensor, t:Tensor, condition:dict) -> Tensor: # scalar
         "Gradients of the samples of this process, and their mean loss."
@@ -592,6 +605,11 @@ def check_run(model:nn.Module,    # to be trained
     if classes and isinstance(labels, Tensor) and int(labels.max()) >= classes:
         raise ValueError(f'label {int(labels.max())} in the data, and the model has {classes} '
                          f'classes: labels must lie in 0..{classes - 1}')
+    if config.coupling != 'independent':
+        own = sorted(set(batches[torch.arange(1)][1]) - {'label'})
+        if own: raise ValueError(f'coupling {config.coupling!r} exchanges noise between samples, '
+                                 f"and these have {', '.join(own)} of their own: "
+                                 "choose 'independent'")
     cpu = cpu or not torch.cuda.is_available()
     check_processes(config.batch_size, config.accumulate, cpu)
     reason = cannot_compile(config.compile, cpu)
@@ -704,7 +722,8 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
 
     Under `torchrun` or `accelerate launch` the processes share each batch, and the first one alone
     writes and calls `on_epoch`. It is the same run for any number of them if `batches[index]` draws
-    nothing that depends on the size of `index`, except on the samples themselves.
+    nothing that depends on the size of `index`, except on the samples themselves; only the coupling
+    'minibatch-ot' is found among the samples of each process.
 
     What `on_epoch` does changes nothing about the run and is not in its time. Raises ValueError
     for bad input before any work, CheckpointError when there is no whole checkpoint to go on from,
