@@ -19,7 +19,7 @@ import sysconfig
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 import psutil
@@ -653,6 +653,18 @@ def _evaluate(trainer:Trainer,    # after an epoch
     trainer.model.train()
 
 # %% ../../nbs/training/06_trainer.ipynb #2bcdf30c
+def _keep(trainer:Trainer,  # after an epoch
+          keep_at:Sequence[float]): # see `fit`
+    "Save the model, or its average, if one of these times lies in the last epoch."
+    state = trainer.state
+    before, now = (0., *state.times)[-2:]
+    model = trainer.evaluated
+    for seconds in keep_at:
+        if before < seconds <= now:
+            file = trainer.out/f'after_{seconds:g}s.safetensors'
+            save_model(file, model, model.config, epoch=state.epoch, seconds=now)
+
+# %% ../../nbs/training/06_trainer.ipynb #c02b5fa8
 def _is_over(state:TrainState, config:TrainConfig) -> bool: # after an epoch, or before the first
     "Whether a run has had all its epochs, or its time."
     if state.epoch >= config.epochs: return True
@@ -661,7 +673,8 @@ def _is_over(state:TrainState, config:TrainConfig) -> bool: # after an epoch, or
 def _run_epochs(trainer:Trainer,             # at the state where the run goes on
                 timer:StepTimer,             # measures each step
                 memory:PeakMemory,           # of the whole run
-                on_epoch:Callable|None):     # see `fit`
+                on_epoch:Callable|None,      # see `fit`
+                keep_at:Sequence[float]):    # see `fit`
     "Train to the last epoch or until the time is over, with checkpoints on the way."
     state, config = trainer.state, trainer.config
     compiled_before = state.compile_seconds
@@ -677,6 +690,7 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
             spent = state.seconds - compiled_before - timer.excess()
             state.times.append(largest_of_processes(spent, trainer.device))
             check_finite(trainer.evaluated, state.epoch, trainer.out)
+            if first: _keep(trainer, keep_at)
             if first and on_epoch is not None: _evaluate(trainer, on_epoch)
             last = _is_over(state, config)
             if last or state.epoch % config.save_every == 0:
@@ -686,9 +700,10 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
                 state.peak_bytes = max(state.peak_bytes, int(peak))
                 if first: trainer.save()
 
-# %% ../../nbs/training/06_trainer.ipynb #c02b5fa8
+# %% ../../nbs/training/06_trainer.ipynb #ebe5b9ae
 def _train(trainer:Trainer,           # fresh
-           on_epoch:Callable|None     # see `fit`
+           on_epoch:Callable|None,    # see `fit`
+           keep_at:Sequence[float]    # see `fit`
           ) -> TrainResult:
     "Go on from the newest checkpoint to the end, and save the model."
     config = trainer.config
@@ -699,13 +714,13 @@ def _train(trainer:Trainer,           # fresh
     timer = StepTimer(trainer.device, warm=WARM[config.compile])
     memory = PeakMemory(trainer.device)
     trainer.model.train()
-    _run_epochs(trainer, timer, memory, on_epoch)
+    _run_epochs(trainer, timer, memory, on_epoch, keep_at)
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
     if trainer.average: model.load_state_dict(trainer.average.module.state_dict())
     weights = first_does(lambda: save_model(trainer.out/'model.safetensors', model, model.config))
     return summarise(model, trainer.state, config, memory.kind, weights)
 
-# %% ../../nbs/training/06_trainer.ipynb #ebe5b9ae
+# %% ../../nbs/training/06_trainer.ipynb #44d611d8
 def fit(model:nn.Module,         # velocity model with a `config`; trained in place
         batches,                 # has `len`, `to(device)` and `[index] -> (x_1, condition)`,
                                  # such as `ImageBatches`
@@ -716,7 +731,9 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
         cpu:bool=False,          # use the CPU even if there is a GPU
         on_epoch:Callable|None=None, # (model in eval mode, epochs done) -> score or None; the
                                  # model with the highest score is kept as `best.safetensors`
-        track:str=''             # names of accelerate's trackers, such as 'tensorboard'
+        track:str='',            # names of accelerate's trackers, such as 'tensorboard'
+        keep_at:Sequence[float]=() # seconds of training, without compiling: the model of the epoch
+                                 # in which they are over is kept as `after_120s.safetensors`
        ) -> TrainResult:
     """Train `model` and save it as `out/model.safetensors`.
 
@@ -745,7 +762,7 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
         first_does(claim)
         trainer = Trainer(model, batches, config, out, cpu, identity, track)
         _start_trackers(trainer.accelerator, out.resolve().name, identity)
-        try: return _train(trainer, on_epoch)
+        try: return _train(trainer, on_epoch, keep_at)
         finally:
             for tracker in trainer.accelerator.trackers: tracker.finish()
 
