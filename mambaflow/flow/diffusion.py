@@ -6,7 +6,7 @@
 __all__ = ['NOISE_STEPS', 'OFFSET', 'MAX_BETA', 'VARIANCES', 'noise_step', 'signal_level', 'added_variance', 'noise_level',
            'diffuse', 'noise_prediction_loss', 'DDPM', 'CosineDDIM']
 
-# %% ../../nbs/flow/06_diffusion.ipynb #02bc8dff
+# %% ../../nbs/flow/06_diffusion.ipynb #3f23b8a7
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..config import choose
 from .path import expand_time
 from .samplers import Sampler, _check_number
 
-# %% ../../nbs/flow/06_diffusion.ipynb #3a5532ac
+# %% ../../nbs/flow/06_diffusion.ipynb #179223cb
 NOISE_STEPS = 1000    # T
 OFFSET = .008         # s
 MAX_BETA = .999       # largest share of the variance that one step replaces
@@ -29,34 +29,35 @@ def noise_step(t:Tensor    # times in [0, 1], at least in single precision
     rounding = 1e-3        # 0.003 * 1000 may be a little less than 3
     return NOISE_STEPS - torch.floor(passed + rounding)
 
-# %% ../../nbs/flow/06_diffusion.ipynb #fb970e2c
+# %% ../../nbs/flow/06_diffusion.ipynb #09854289
 _QUARTER = math.pi / 2 / (1 + OFFSET)    # c
-_UNCLIPPED = math.sin(_QUARTER / NOISE_STEPS) / math.sin(_QUARTER)  # signal one step before the end
-_LEAST_SIGNAL = math.sqrt(1 - MAX_BETA) * _UNCLIPPED
+_UNIT = _QUARTER / NOISE_STEPS           # angle of a step
+_LAST = math.asin(math.sqrt(1 - MAX_BETA) * math.sin(_UNIT)) / _UNIT # left at step T, for the clip
+
+def _steps_left(k:Tensor) -> Tensor:
+    "Steps to the end of the cosine. The clip keeps the last one away from it."
+    return (NOISE_STEPS - k).clamp(min=_LAST)
 
 def signal_level(k:Tensor   # noise steps
                 ) -> Tensor: # like k, from 1 at the data to almost 0
     "How much of the data is in a state (Nichol and Dhariwal 2021, equation 17, clipped)."
-    left = (NOISE_STEPS - k) / NOISE_STEPS
-    signal = torch.sin(_QUARTER * left) / math.sin(_QUARTER)
-    return torch.where(k < NOISE_STEPS, signal, _LEAST_SIGNAL)
+    angle = _UNIT * _steps_left(k)
+    return torch.sin(angle) / math.sin(_QUARTER)
 
 def added_variance(k:Tensor, # noise steps
                    j:Tensor  # earlier ones, nearer to the data
                   ) -> Tensor: # 1 - s_k^2 / s_j^2
     "Variance of the noise that the chain adds from step j to step k."
-    unit = _QUARTER / NOISE_STEPS
-    rise = torch.sin(unit * (k - j)) * torch.sin(unit * (2 * NOISE_STEPS - k - j))
-    variance = rise / torch.sin(unit * (NOISE_STEPS - j))**2
-    clipped = 1 - (signal_level(k) / signal_level(j))**2
-    return torch.where(k < NOISE_STEPS, variance, clipped)
+    few, many = _steps_left(k), _steps_left(j)
+    rise = torch.sin(_UNIT * (many - few)) * torch.sin(_UNIT * (many + few))
+    return rise / torch.sin(_UNIT * many)**2
 
 def noise_level(k:Tensor    # noise steps
                ) -> Tensor: # like k, from 0 at the data to almost 1
     "How much noise is in a state."
     return added_variance(k, torch.zeros_like(k)).sqrt()
 
-# %% ../../nbs/flow/06_diffusion.ipynb #830ac1fe
+# %% ../../nbs/flow/06_diffusion.ipynb #e3eb721a
 def _matched(k:Tensor, x:Tensor) -> Tensor:
     "Noise steps in the precision of x, at least in single precision."
     return k.to(torch.promote_types(k.dtype, x.dtype))
@@ -73,7 +74,7 @@ def diffuse(x_0:Tensor, # noise, (B, ...)
     step = expand_time(_matched(k, x_1), x_1)
     return signal_level(step) * x_1 + noise_level(step) * x_0
 
-# %% ../../nbs/flow/06_diffusion.ipynb #4824caef
+# %% ../../nbs/flow/06_diffusion.ipynb #0566d20a
 def noise_prediction_loss(model:Callable, # (x_t, t, **condition) -> noise
                           x_1:Tensor,     # data, (B, ...)
                           x_0:Tensor,     # noise, (B, ...)
@@ -87,7 +88,7 @@ def noise_prediction_loss(model:Callable, # (x_t, t, **condition) -> noise
     error = predicted.float() - x_0.float()
     return error.square().mean()
 
-# %% ../../nbs/flow/06_diffusion.ipynb #74a7c6ac
+# %% ../../nbs/flow/06_diffusion.ipynb #6b24ea2f
 def _predict_ends(predict:Callable, # (x, t) -> noise, with a scalar t
                   x:Tensor,         # (B, ...) state
                   t:Tensor,         # scalar time
@@ -114,7 +115,7 @@ def _between(x_1:Tensor, # predicted data, (B, ...)
     share = (level**2 - sigma**2).clamp(min=0).sqrt()
     return signal_level(j) * x_1 + share * x_0, sigma
 
-# %% ../../nbs/flow/06_diffusion.ipynb #030d7b33
+# %% ../../nbs/flow/06_diffusion.ipynb #7ca9da54
 VARIANCES = ['beta', 'beta_tilde']
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class DDPM(Sampler):
         if self.variance == 'beta': sigma = added_variance(k, j).sqrt()
         return mean + sigma * noise
 
-# %% ../../nbs/flow/06_diffusion.ipynb #a9452070
+# %% ../../nbs/flow/06_diffusion.ipynb #21f89af6
 @dataclass(frozen=True)
 class CosineDDIM(Sampler):
     """DDIM on the cosine schedule (Song, Meng and Ermon 2021, equations 12 and 16) with a model that
