@@ -6,7 +6,7 @@
 __all__ = ['NOISE_STEPS', 'OFFSET', 'MAX_BETA', 'VARIANCES', 'noise_step', 'signal_level', 'added_variance', 'noise_level',
            'diffuse', 'noise_prediction_loss', 'DDPM', 'CosineDDIM']
 
-# %% ../../nbs/flow/06_diffusion.ipynb #e1355971
+# %% ../../nbs/flow/06_diffusion.ipynb #2ec98204
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..config import choose
 from .path import expand_time
 from .samplers import Sampler, _check_number
 
-# %% ../../nbs/flow/06_diffusion.ipynb #4688cd62
+# %% ../../nbs/flow/06_diffusion.ipynb #7a8ac5df
 NOISE_STEPS = 1000    # T
 OFFSET = .008         # s
 MAX_BETA = .999       # largest share of the variance that one step replaces
@@ -29,7 +29,7 @@ def noise_step(t:Tensor    # times in [0, 1], at least in single precision
     rounding = 1e-3        # 0.003 * 1000 may be a little less than 3
     return NOISE_STEPS - torch.floor(passed + rounding)
 
-# %% ../../nbs/flow/06_diffusion.ipynb #6d425c01
+# %% ../../nbs/flow/06_diffusion.ipynb #1e36f838
 _QUARTER = math.pi / 2 / (1 + OFFSET)    # c
 _UNIT = _QUARTER / NOISE_STEPS           # angle of a step
 _LAST = math.asin(math.sqrt(1 - MAX_BETA) * math.sin(_UNIT)) / _UNIT # left at step T, for the clip
@@ -57,7 +57,7 @@ def noise_level(k:Tensor    # noise steps
     "How much noise is in a state."
     return added_variance(k, torch.zeros_like(k)).sqrt()
 
-# %% ../../nbs/flow/06_diffusion.ipynb #8295e8de
+# %% ../../nbs/flow/06_diffusion.ipynb #acd41881
 def _matched(k:Tensor, x:Tensor) -> Tensor:
     "Noise steps in the precision of x, at least in single precision."
     return k.to(torch.promote_types(k.dtype, x.dtype))
@@ -74,7 +74,7 @@ def diffuse(x_0:Tensor, # noise, (B, ...)
     step = expand_time(_matched(k, x_1), x_1)
     return signal_level(step) * x_1 + noise_level(step) * x_0
 
-# %% ../../nbs/flow/06_diffusion.ipynb #935cc185
+# %% ../../nbs/flow/06_diffusion.ipynb #183eef01
 def noise_prediction_loss(model:Callable, # (x_t, t, **condition) -> noise
                           x_1:Tensor,     # data, (B, ...)
                           x_0:Tensor,     # noise, (B, ...)
@@ -88,7 +88,7 @@ def noise_prediction_loss(model:Callable, # (x_t, t, **condition) -> noise
     error = predicted.float() - x_0.float()
     return error.square().mean()
 
-# %% ../../nbs/flow/06_diffusion.ipynb #fac75421
+# %% ../../nbs/flow/06_diffusion.ipynb #abbee00b
 def _predict_ends(predict:Callable, # (x, t) -> noise, with a scalar t
                   x:Tensor,         # (B, ...) state
                   t:Tensor,         # scalar time
@@ -115,7 +115,7 @@ def _between(x_1:Tensor, # predicted data, (B, ...)
     share = (level**2 - sigma**2).clamp(min=0).sqrt()
     return signal_level(j) * x_1 + share * x_0, sigma
 
-# %% ../../nbs/flow/06_diffusion.ipynb #e49a6475
+# %% ../../nbs/flow/06_diffusion.ipynb #581fc51b
 VARIANCES = ['beta', 'beta_tilde']
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class DDPM(Sampler):
         if self.variance == 'beta': sigma = added_variance(k, j).sqrt()
         return mean + sigma * noise
 
-# %% ../../nbs/flow/06_diffusion.ipynb #1fc124db
+# %% ../../nbs/flow/06_diffusion.ipynb #3eceee26
 @dataclass(frozen=True)
 class CosineDDIM(Sampler):
     """DDIM on the cosine schedule (Song, Meng and Ermon 2021, equations 12 and 16) with a model

@@ -6,7 +6,7 @@
 __all__ = ['MOST_STEPS', 'LEVELS', 'step_condition', 'consistency_target', 'gaussian_shortcut', 'shortcut_loss', 'with_step_size',
            'sample_shortcut']
 
-# %% ../../nbs/flow/07_shortcut.ipynb #6b587923
+# %% ../../nbs/flow/07_shortcut.ipynb #b9464e77
 from collections.abc import Callable
 from dataclasses import replace
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from .path import expand_time, gaussian_velocity, path_sample
 from .samplers import Trajectory, sample
 
-# %% ../../nbs/flow/07_shortcut.ipynb #9e1e485a
+# %% ../../nbs/flow/07_shortcut.ipynb #45ca6b0b
 MOST_STEPS = 128    # the smallest step is 1/128
 LEVELS = 7          # larger steps, 1/64 to 1: each leads where two of half the size lead
 
@@ -23,7 +23,7 @@ def step_condition(d:Tensor    # step sizes, powers of 1/2
     "The step size itself, and 0 for the smallest."
     return torch.where(d > 1 / MOST_STEPS, d, 0.)
 
-# %% ../../nbs/flow/07_shortcut.ipynb #2eaa70a5
+# %% ../../nbs/flow/07_shortcut.ipynb #7f9959cf
 @torch.no_grad()
 def consistency_target(model:Callable, # (x_t, t, d=d, **condition) -> s
                        x_t:Tensor,     # states, (B, ...)
@@ -39,7 +39,7 @@ def consistency_target(model:Callable, # (x_t, t, d=d, **condition) -> s
     second = model(middle, t + half, d=given, **condition)
     return (first + second) / 2
 
-# %% ../../nbs/flow/07_shortcut.ipynb #88e23f06
+# %% ../../nbs/flow/07_shortcut.ipynb #92a4a6a5
 def gaussian_shortcut(mu:float,   # mean of the data
                       sigma:float # standard deviation of the data
                      ) -> Callable: # (x_t, t, d) -> s
@@ -56,7 +56,7 @@ def gaussian_shortcut(mu:float,   # mean of the data
         return torch.where(size > 0, (moved - x) / unless_zero, velocity(x, t))
     return shortcut
 
-# %% ../../nbs/flow/07_shortcut.ipynb #9cdd27fe
+# %% ../../nbs/flow/07_shortcut.ipynb #6ee7a3c4
 def _quarter_steps(t:Tensor, # times of the batch, (B,) in [0, 1)
                    n:int     # samples that learn self-consistency, at most B/2
                   ) -> tuple[Tensor, Tensor]: # their times and step sizes, (n,)
@@ -91,7 +91,7 @@ def shortcut_loss(model:Callable,            # (x_t, t, d=d, **condition) -> s
     error = predicted.float() - expected
     return error.square().mean()
 
-# %% ../../nbs/flow/07_shortcut.ipynb #f4334de8
+# %% ../../nbs/flow/07_shortcut.ipynb #49bf9a40
 def with_step_size(model:Callable, # (x_t, t, d=d, **condition) -> s
                    steps:int       # K, a power of two up to 128
                   ) -> Callable:   # (x_t, t, **condition) -> s
