@@ -18,7 +18,8 @@ def _sum_up(x:Tensor,      # (..., n, K)
            ) -> Tensor:    # (..., n, K)
     "Sums up to each of n, itself included."
     if not reverse: return x.cumsum(-2)
-    return x.flip(-2).cumsum(-2).flip(-2)
+    backwards = x.flip(-2)
+    return backwards.cumsum(-2).flip(-2)
 
 def _chunks(x:Tensor,   # (..., L, channels)
             size:int    # tokens of a chunk
@@ -64,7 +65,7 @@ def _states_of_groups(u:Tensor, log_decay:Tensor, reverse:bool, group:int) -> Te
 def _pairs(q:Tensor,                # (..., c, K)
            k:Tensor,                # (..., c, K)
            forwards:Tensor,         # (..., c, K) sums of logarithms of the decays up to a token
-           backwards:Tensor|None    # the same from the other end
+           backwards:Tensor|None=None # the same from the other end
           ) -> Tensor:              # (..., c, c) weight of each token in the result of each
     "The weights of all pairs of a chunk."
     c = q.shape[-2]
@@ -93,16 +94,19 @@ def gated_linear(q:Tensor,                      # (..., L, K)
     exact = torch.promote_types(dtype, torch.float32)
     q, k, v = (_chunks(a, chunk) for a in (q, k, v))
     readings = [log_decay] if backwards is None else [log_decay, backwards]
-    decays = [_chunks(a.to(exact).clamp(FORGOTTEN), chunk) for a in readings]   # (..., n, c, K)
-    sums = [_sum_up(a, reverse) for reverse, a in enumerate(decays)]
-    weights = _pairs(q.to(exact), k.to(exact), sums[0], sums[1] if len(sums) > 1 else None)
+    decays = [a.to(exact).clamp(FORGOTTEN) for a in readings]
+    decays = [_chunks(a, chunk) for a in decays]                            # (..., n, c, K) each
+    sums = [_sum_up(a, bool(reverse)) for reverse, a in enumerate(decays)]
+    weights = _pairs(q.to(exact), k.to(exact), *sums)
     y = weights.to(dtype) @ v
     for reverse, (decay, total) in enumerate(zip(decays, sums)):
         whole = decay.sum(-2)                                               # (..., n, K)
-        left = k * (whole[..., None, :] - total).exp()                      # at the chunk's end
-        added = left.to(dtype).mT @ v                                       # (..., n, K, V)
+        rest = whole.unsqueeze(-2) - total                                  # to the chunk's end
+        written = (k * rest.exp()).to(dtype)
+        added = written.mT @ v                                              # (..., n, K, V)
         found = _states(added, whole, bool(reverse))
-        y = y + (q * total.exp()).to(dtype) @ found
+        read = (q * total.exp()).to(dtype)
+        y = y + read @ found
     return y.flatten(-3, -2)[..., :L, :]
 
 # %% ../../nbs/nets/05_rivals.ipynb #879d0317
@@ -133,25 +137,29 @@ class GatedLinearAttention(nn.Module):
         "Logarithms of the decays, in at least float32."
         raw = self.decay(x)
         exact = torch.promote_types(raw.dtype, torch.float32)
-        decay = F.logsigmoid(raw.to(exact)) / self.temperature
+        raw = raw.to(exact)
+        decay = F.logsigmoid(raw) / self.temperature
         ways = decay.chunk(2, -1) if self.bidirectional else [decay]
         return [self.split(a) for a in ways]
 
     def split(self, x:Tensor    # (B, L, channels)
              ) -> Tensor:       # (B, h, L, channels/h)
         "Tokens by head."
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        x = x.unflatten(-1, (self.heads, -1))
+        return x.transpose(1, 2)
 
     def forward(self, x:Tensor # (B, L, d)
                ) -> Tensor:    # (B, L, d)
-        q, k, v, z = self.in_proj(x).split(self.sizes, -1)
+        h = self.in_proj(x)
+        q, k, v, z = h.split(self.sizes, -1)
         q, k, v = (self.split(a) for a in (q, k, v))
         q = q / q.shape[-1]**.5
-        y = gated_linear(q, k, v, *self.log_decays(x))                      # (B, h, L, V)
-        y = self.norm(y.float() if y.dtype.itemsize < 4 else y)
+        decays = self.log_decays(x)
+        y = gated_linear(q, k, v, *decays)                                  # (B, h, L, V)
+        y = self.norm(y.to(self.norm.weight.dtype))
         y = y.transpose(1, 2).flatten(2)
         gated = y * F.silu(z)
-        return self.out_proj(gated.to(z.dtype))
+        return self.out_proj(gated)
 
 # %% ../../nbs/nets/05_rivals.ipynb #386520ea
 def _check_grid(what:str, x:Tensor, grid:tuple[int, int]):
@@ -173,11 +181,16 @@ def _within(queries:Tensor,     # (..., Nq, 2) row and column
             radius:int          # r
            ) -> Tensor:         # (..., Nq, Nk) bool
     "Which keys lie in the window of which query."
-    apart = (queries[..., :, None, :] - keys[..., None, :, :]).abs()
-    return apart.amax(-1) <= radius
+    queries = queries.unsqueeze(-2)
+    apart = queries - keys.unsqueeze(-3)
+    farthest = apart.abs().amax(-1)
+    return farthest <= radius
 
 def _places(rows:int, cols:int) -> Tensor: # (rows * cols, 2) row and column
-    return torch.cartesian_prod(torch.arange(rows), torch.arange(cols))
+    "The tokens of a grid, row by row."
+    row = torch.arange(rows)
+    column = torch.arange(cols)
+    return torch.cartesian_prod(row, column)
 
 # %% ../../nbs/nets/05_rivals.ipynb #7b4663ea
 class WindowAttention(Attention):
@@ -215,8 +228,10 @@ class WindowAttention(Attention):
         grid = torch.tensor(self.grid)
         real = ((keys >= 0) & (keys < grid)).all(-1)
         outside = (queries >= grid).any(-1)                         # read by nobody: no row is empty
-        mask = _within(queries, keys, self.radius) & real[:, None, :] | outside[..., None]
-        return mask[:, None]
+        mask = _within(queries, keys, self.radius)
+        mask = mask & real.unsqueeze(1)
+        mask = mask | outside.unsqueeze(2)
+        return mask.unsqueeze(1)
 
     def _cut(self, x:Tensor,    # (B, h, L, c)
              radius:int         # tokens around a tile
@@ -254,7 +269,8 @@ class WindowAttention(Attention):
         if self.mask is None: return super().attend(q, k, v)
         if self.tiled:
             k, v = (self._cut(a, self.radius) for a in (k, v))
-            y = self._join(F.scaled_dot_product_attention(self._cut(q, 0), k, v, self.mask))
+            y = F.scaled_dot_product_attention(self._cut(q, 0), k, v, self.mask)
+            y = self._join(y)
         else: y = F.scaled_dot_product_attention(q, k, v, self.mask)
         joined = y.transpose(1, 2).flatten(2)
         return self.proj(joined)
@@ -275,8 +291,10 @@ class DepthwiseConv(nn.Module):
     def forward(self, x:Tensor # (B, L, d)
                ) -> Tensor:    # (B, L, d)
         _check_grid('DepthwiseConv', x, self.grid)
-        u, z = self.in_proj(x).chunk(2, -1)
+        h = self.in_proj(x)
+        u, z = h.chunk(2, -1)
         u = u.unflatten(1, self.grid).contiguous()                      # (B, H, W, d)
-        u = self.conv(u.permute(0, 3, 1, 2))                            # channels stay innermost
-        y = u.flatten(2).mT * F.silu(z)
-        return self.out_proj(y)
+        u = u.permute(0, 3, 1, 2)                                       # channels stay innermost
+        u = self.conv(u)
+        y = u.flatten(2).mT
+        return self.out_proj(y * F.silu(z))
