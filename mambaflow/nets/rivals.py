@@ -79,6 +79,19 @@ def _pairs(q:Tensor,                # (..., c, K)
     return (products * apart.exp()).sum(-1)
 
 # %% ../../nbs/nets/05_rivals.ipynb #eebd619f
+def _check_inputs(q:Tensor, k:Tensor, v:Tensor, decays:list[Tensor], chunk:int):
+    "Raise ValueError for sizes that do not fit."
+    if chunk < 1: raise ValueError(f'gated_linear: a chunk has at least one token, not {chunk}')
+    expected = tuple(q.shape)
+    for name, x in zip(('k', 'log_decay', 'backwards'), (k, *decays)):
+        if x.shape != expected:
+            raise ValueError(f'gated_linear: {name} has shape {tuple(x.shape)}, '
+                             f'expected that of q, {expected}')
+    if v.shape[:-1] != expected[:-1]:
+        raise ValueError(f'gated_linear: v has shape {tuple(v.shape)}, expected '
+                         f'{expected[:-1]} and then the channels of its heads')
+
+# %% ../../nbs/nets/05_rivals.ipynb #c6749bff
 FORGOTTEN = -30.        # a decay of exp(-30) leaves nothing; smaller ones would blur the sums
 
 def gated_linear(q:Tensor,                      # (..., L, K)
@@ -90,10 +103,11 @@ def gated_linear(q:Tensor,                      # (..., L, K)
                 ) -> Tensor:                    # (..., L, V) in the dtype of v
     """Gated linear attention (Yang et al. 2024), forwards or both ways (Liao et al. 2024).
     Decays are computed in at least float32, products in the dtype of v."""
+    readings = [log_decay] if backwards is None else [log_decay, backwards]
+    _check_inputs(q, k, v, readings, chunk)
     L, dtype = v.shape[-2], v.dtype
     exact = torch.promote_types(dtype, torch.float32)
     q, k, v = (_chunks(a, chunk) for a in (q, k, v))
-    readings = [log_decay] if backwards is None else [log_decay, backwards]
     decays = [a.to(exact).clamp(FORGOTTEN) for a in readings]
     decays = [_chunks(a, chunk) for a in decays]                            # (..., n, c, K) each
     sums = [_sum_up(a, bool(reverse)) for reverse, a in enumerate(decays)]
