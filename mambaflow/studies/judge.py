@@ -136,8 +136,10 @@ def salt_and_pepper(images:Tensor,              # uint8 (N, C, S, S)
                    ) -> Tensor:                 # uint8 (N, C, S, S)
     "Pictures in which pixels, all channels of one together, become black or white."
     if not 0 <= share <= 1: raise ValueError(f'share must lie in [0, 1], got {share}')
-    draw = torch.rand(len(images), 1, *images.shape[2:], generator=_generator(seed))
-    return images.masked_fill(draw < share / 2, 0).masked_fill(draw >= 1 - share / 2, 255)
+    rng = _generator(seed)
+    draw = torch.rand(len(images), 1, *images.shape[2:], generator=rng)
+    pepper, salt = draw < share / 2, draw >= 1 - share / 2
+    return images.masked_fill(pepper, 0).masked_fill(salt, 255)
 
 # %% ../../nbs/studies/05_judge.ipynb #ab57105c
 def blurred(images:Tensor,   # uint8 (N, C, S, S)
@@ -158,6 +160,10 @@ SPOILT = {'mirrored': (2, 3, 4, 5, 6, 7, 9), 'turned': (1, 2, 3, 4, 5, 7, 8),
           'upside_down': (3, 4, 7)}
 
 # %% ../../nbs/studies/05_judge.ipynb #b8ccb8ac
+def _some(count:int, n:int, rng:torch.Generator) -> Tensor: # (at most n,)
+    "Random places among `count`, without repeats."
+    return torch.randperm(count, generator=rng)[:n]
+
 class Originals:
     """Real pictures from which others are made: any, pairs of two classes, some classes. Raises
     ValueError for labels that do not fit."""
@@ -184,13 +190,15 @@ class Originals:
     def any(self, n:int, rng:torch.Generator # pictures wanted, at most N; drawn without repeats
            ) -> Tensor:                      # uint8 (n, C, S, S)
         "Some of the pictures."
-        return self.images[torch.randperm(len(self.images), generator=rng)[:n]]
+        chosen = _some(len(self.images), n, rng)
+        return self.images[chosen]
 
     def pair(self, n:int, rng:torch.Generator
             ) -> tuple[Tensor, Tensor]: # uint8 (n, C, S, S) each
         "Some of the pictures, and for each another of another class."
-        a = torch.randperm(len(self.images), generator=rng)[:n]
-        return self.images[a], self.images[self.other(a, rng)]
+        a = _some(len(self.images), n, rng)
+        b = self.other(a, rng)
+        return self.images[a], self.images[b]
 
     def other(self, index:Tensor, rng:torch.Generator # (n,) pictures
              ) -> Tensor: # (n,) pictures of other classes, all those equally likely
@@ -204,8 +212,10 @@ class Originals:
     def of(self, kind:str, n:int, rng:torch.Generator # one of SPOILT
           ) -> Tensor: # uint8 (at most n, C, S, S): fewer when there are fewer
         "Some of the pictures that a kind spoils."
-        fits = torch.isin(self.labels, torch.tensor(SPOILT[kind])).nonzero().flatten()
-        return self.images[fits[torch.randperm(len(fits), generator=rng)[:n]]]
+        fits = torch.isin(self.labels, torch.tensor(SPOILT[kind]))
+        places = fits.nonzero().flatten()
+        chosen = _some(len(places), n, rng)
+        return self.images[places[chosen]]
 
 # %% ../../nbs/studies/05_judge.ipynb #710cbb06
 @dataclass(frozen=True)
@@ -240,7 +250,8 @@ def _convolutions(config:JudgeConfig) -> tuple[nn.Module, int]:
 # %% ../../nbs/studies/05_judge.ipynb #caabe3d7
 def _mlp(width:int, hidden:int) -> nn.Module:
     "Two linear layers."
-    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+    wider, back = nn.Linear(width, hidden), nn.Linear(hidden, width)
+    return nn.Sequential(wider, nn.GELU(), back)
 
 class _MixerBlock(nn.Module):
     "Mixes pieces, then channels, each with a residual."
@@ -359,12 +370,14 @@ def not_digits(originals:Originals,        # real pictures to make them from
                n:int,                      # pictures wanted
                seed:int|torch.Generator=0, # or a generator to go on with
               ) -> Tensor: # uint8 (n, C, S, S), fewer only when classes are missing
-    "Pictures of all kinds but those held out, nearly digits twice as often, in random order."
-    rng = _generator(seed)
-    shares = 19 if originals.digits else 15 if originals.labels is not None else 9
-    part = min(math.ceil(n / shares), len(originals.images))
-    near = _nearly_digits(originals, min(2 * part, len(originals.images)), rng)
-    made = torch.cat([*_noises(originals, part, rng).values(), *near.values()])
+    """Pictures of all kinds but those held out, in random order, those that are nearly digits
+    three times as often."""
+    rng, most = _generator(seed), len(originals.images)
+    near_kinds = 1 if originals.labels is None else 6 if originals.digits else 4
+    part = math.ceil(n / (7 + 3 * near_kinds))
+    near = _nearly_digits(originals, min(3 * part, most), rng)
+    far = _noises(originals, part, rng)
+    made = torch.cat([*far.values(), *near.values()])
     return made[torch.randperm(len(made), generator=rng)[:n]]
 
 # %% ../../nbs/studies/05_judge.ipynb #e0d4df6a
@@ -521,7 +534,9 @@ def samples_needed(classes:int,      # K
                    level:float=.05,  # probability of a false alarm, at most
                   ) -> int:
     "Recognised pictures from which on an empty class is a sign that its share is too small."
-    return math.ceil(math.log(level / classes) / math.log1p(-least / classes))
+    bound = least / classes
+    needed = math.log(level / classes) / math.log1p(-bound)
+    return math.ceil(needed)
 
 def class_balance(counts:Sequence[int], # recognised pictures of each class, K at least 2
                   least:float=1/3,      # of an equal share
@@ -584,8 +599,12 @@ def reliability(probabilities:Tensor, # (N, K + 1) of real pictures
 def calibration_error(rows:Sequence[Mapping] # what `reliability` returned
                      ) -> float:             # 0 to 1
     "Expected calibration error."
-    total = sum(row['count'] for row in rows)
-    return sum(row['count'] / total * abs(row['confidence'] - row['accuracy']) for row in rows)
+    total, error = 0, 0.
+    for row in rows:
+        distance = abs(row['confidence'] - row['accuracy'])
+        total += row['count']
+        error += row['count'] * distance
+    return error / total
 
 # %% ../../nbs/studies/05_judge.ipynb #f4ec5d19
 def _roots(values:Tensor) -> Tensor:
