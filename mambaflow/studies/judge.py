@@ -8,12 +8,13 @@ __all__ = ['CUTS', 'SPOILT', 'HELD_OUT_KINDS', 'REAL_CONTROL', 'NOISE_CONTROLS',
            'Originals', 'JudgeConfig', 'Judge', 'not_digits', 'train_judge', 'judge_readings', 'recognised', 'coverage',
            'share_error', 'samples_needed', 'class_balance', 'balance_text', 'reliability', 'calibration_error',
            'frechet_from_moments', 'frechet_distance', 'neighbour_radii', 'precision_recall', 'judge_images',
-           'control_pictures', 'judge_controls', 'quality_bar']
+           'open_second', 'control_pictures', 'judge_controls', 'quality_bar']
 
 # %% ../../nbs/studies/05_judge.ipynb #43710d16
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 import torch
 import torch.nn.functional as F
 from scipy.stats import binom
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from ..config import Config, at_least, choose, one_of
 from ..data.images import _check_labels, check_images, resize, to_float, to_uint8
 from ..flow.path import check_finite
+from ..training.checkpoints import load_model
 
 # %% ../../nbs/studies/05_judge.ipynb #31535b6f
 def _generator(seed:int|torch.Generator) -> torch.Generator:
@@ -738,6 +740,18 @@ def judge_images(judge:Judge,           # a trained judge
     precision, recall = precision_recall(real, features, k, radii)
     return {**scores, 'frechet': frechet_distance(real, features), 'precision': precision,
             'recall': recall}
+
+# %% ../../nbs/studies/05_judge.ipynb #b87c1f65
+def open_second(judge_file:str|Path, # weights of the judge
+                images:Tensor,       # uint8 (M, C, H, H) real pictures to compare with
+                device:str='cpu',    # where to compute
+               ) -> tuple[Judge, Tensor]|None: # the network and its features of them; or none
+    "The second network beside a judge, for `judge_images`."
+    file = Path(judge_file).with_name('second.safetensors')
+    if not file.is_file(): return None
+    network = load_model(file, device)
+    _, features = judge_readings(network, images)
+    return network, features
 
 # %% ../../nbs/studies/05_judge.ipynb #b977d6d9
 REAL_CONTROL = 'real'
