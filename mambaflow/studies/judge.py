@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['CUTS', 'SPOILT', 'HELD_OUT_KINDS', 'REAL_CONTROL', 'NOISE_CONTROLS', 'IN_BETWEEN', 'pure_noise', 'pixel_independent',
            'shuffled_patches', 'noised', 'halves', 'overlaid', 'turned', 'broken', 'salt_and_pepper', 'blurred',
-           'Originals', 'JudgeConfig', 'Judge', 'not_digits', 'train_judge', 'judge_readings', 'recognised', 'coverage',
-           'share_error', 'samples_needed', 'class_balance', 'balance_text', 'reliability', 'calibration_error',
-           'frechet_from_moments', 'frechet_distance', 'neighbour_radii', 'precision_recall', 'judge_images',
-           'open_second', 'control_pictures', 'judge_controls', 'quality_bar']
+           'Originals', 'JudgeConfig', 'Judge', 'not_digits', 'train_judge', 'judge_readings', 'recognised',
+           'set_refusal', 'coverage', 'share_error', 'samples_needed', 'class_balance', 'balance_text', 'reliability',
+           'calibration_error', 'frechet_from_moments', 'frechet_distance', 'neighbour_radii', 'precision_recall',
+           'judge_images', 'open_second', 'control_pictures', 'judge_controls', 'quality_bar']
 
 # %% ../../nbs/studies/05_judge.ipynb #43710d16
 import math
@@ -269,7 +269,7 @@ class _MixerBlock(nn.Module):
         return x + self.channels(self.norm_channels(x))
 
 class _Mixer(nn.Module):
-    "A mixer over pieces of 4 x 4 pixels."
+    "A mixer (Tolstikhin et al., 2021) over pieces of 4 x 4 pixels."
     def __init__(self, config:JudgeConfig, depth:int=4):
         super().__init__()
         width = 2 * config.width
@@ -508,6 +508,31 @@ def recognised(probabilities:Tensor, # (N, K + 1), the last for "not a digit"
     no_digit = probabilities.shape[1] - 1
     return (choice < no_digit) & (best >= threshold)
 
+# %% ../../nbs/studies/05_judge.ipynb #8fe51f70
+@torch.no_grad()
+def set_refusal(judge:Judge,         # a trained judge; its last bias changes
+                images:Tensor,       # uint8 (N, C, H, H) real pictures, not of its training
+                share:float=.015,    # of them that is refused, between 0 and 1
+                threshold:float=.5,  # see `recognised`
+               ) -> float:           # what was added to the logit of "not a digit"
+    "Shift the logit of \"not a digit\", by 10 at most, until this share of pictures is refused."
+    if not 0 < share < 1: raise ValueError(f'share must lie between 0 and 1, got {share}')
+    if not judge.config.refuses: raise ValueError('this network has no answer "not a digit"')
+    logits = judge_readings(judge, images)[0].double().log()
+
+    def refused(shift):
+        moved = logits.clone()
+        moved[:, -1] += shift
+        return 1 - recognised(moved.softmax(1), threshold).double().mean().item()
+
+    low, high = -10., 10.
+    for _ in range(30):
+        middle = (low + high) / 2
+        if refused(middle) > share: high = middle
+        else: low = middle
+    judge.head.bias[-1] += low
+    return low
+
 # %% ../../nbs/studies/05_judge.ipynb #154fc26a
 def coverage(answers:Tensor, # (n,) classes of the recognised pictures
              classes:int,    # K
@@ -600,7 +625,7 @@ def reliability(probabilities:Tensor, # (N, K + 1) of real pictures
 
 def calibration_error(rows:Sequence[Mapping] # what `reliability` returned
                      ) -> float:             # 0 to 1
-    "Expected calibration error."
+    "Expected calibration error (Guo et al., 2017)."
     total, error = 0, 0.
     for row in rows:
         distance = abs(row['confidence'] - row['accuracy'])
