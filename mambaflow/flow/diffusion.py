@@ -122,6 +122,7 @@ VARIANCES = ['beta', 'beta_tilde']
 class DDPM(Sampler):
     """Ancestral sampling through all noise steps (Ho et al. 2020, algorithm 2) with a model that
     predicts noise. `steps` is the number of states to keep and must divide 1,000."""
+    predicts = 'noise'
     variance:str = 'beta' # of the fresh noise: of the chain's step, or of its posterior
     clip:bool = True      # predicted data to [-1, 1]
 
@@ -161,6 +162,7 @@ class DDPM(Sampler):
 class CosineDDIM(Sampler):
     """DDIM on the cosine schedule (Song, Meng and Ermon 2021, equations 12 and 16) with a model
     that predicts noise, at most 1,000 steps. For velocities there is `flow.samplers.DDIM`."""
+    predicts = 'noise'
     eta:float = 0.   # share of the ancestral noise, from 0 (nothing is drawn) to 1
     clip:bool = True # predicted data to [-1, 1]
 

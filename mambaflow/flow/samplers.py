@@ -80,6 +80,8 @@ STEPS = {'euler': euler_step, 'heun': heun_step, 'midpoint': midpoint_step}
 # %% ../../nbs/flow/02_samplers.ipynb #3f4ac25c
 class Sampler:
     "Base of all samplers: subclasses define `step(v, x, t, t_next, noise)`."
+    predicts = 'velocity'  # what the model must give
+
     def times(self,
               steps:int,                 # K
               device:str|torch.device='cpu' # where to put them
@@ -247,6 +249,14 @@ def _step_seed(seed:int, k:int) -> int:
     return ((seed + 1) * 0x9E3779B9 + k) % 2**32
 
 @torch.no_grad()
+def _check_prediction(model:Callable, method:Sampler):
+    "Raise ValueError for a model whose configuration says that it predicts something else."
+    given = getattr(getattr(model, 'config', None), 'predicts', method.predicts)
+    if given == 'data': given = 'velocity'     # in evaluation such a model gives its velocity
+    if given != method.predicts:
+        raise ValueError(f'this model predicts {given}, and the sampler {method!r} takes '
+                         f'{method.predicts}: choose another one')
+
 def sample(model:Callable,              # (x_t, t, **condition) -> v; put it into eval mode before
            noise:Tensor|tuple[int, ...],# the noise itself, or its shape to make it from `seed`
            steps:int=10,                # K, number of steps
@@ -255,10 +265,11 @@ def sample(model:Callable,              # (x_t, t, **condition) -> v; put it int
            device:str|torch.device='cpu', # where to make the noise
            **condition                  # passed on to the model
           ) -> Trajectory:              # K+1 states
-    """From noise at t = 0 to data at t = 1. Raises ValueError for an unknown sampler or no steps,
-    and RuntimeError where the adaptive one gives up."""
+    """From noise at t = 0 to data at t = 1. Raises ValueError for an unknown sampler, no steps, or
+    a model that predicts something else, and RuntimeError where the adaptive one gives up."""
     named = isinstance(sampler, str)
     method = SAMPLERS[choose('sampler', sampler, SAMPLERS)] if named else sampler
+    _check_prediction(model, method)
     _check_number('steps', steps, 'a whole number, sampling needs at least one step',
                   lambda k: k >= 1, Integral)
     noise_is_tensor = isinstance(noise, Tensor)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from ..config import Config, at_least, one_of
+from ..flow.objectives import predicted_velocity
 from .attention import Attention
 from .blocks import Block, zero_linear
 from .embeddings import TimeEmbedding, position_embedding
@@ -68,6 +69,8 @@ class BackboneConfig(Config):
     positions:str = one_of('sinusoidal', ['sinusoidal', 'learned']) # learned: noise at the start
     position_scale:float = at_least(1., 0) # root mean square at the start, relative to sinusoids
     classes:int = at_least(0, 0)        # labels; 0 makes an unconditional model
+    predicts:str = one_of('velocity', ['velocity', 'data', 'noise']) # what is learned
+    step_sizes:bool = False             # conditioned on a step size too, see `flow/shortcut`
 
     def check(self):
         size, patch, width = self.image_size, self.patch, self.width
@@ -174,6 +177,7 @@ class Backbone(nn.Module):
         self.embed = nn.Linear(pixels, c.width)
         self._add_positions(position_embedding(side, side, c.width))
         self.time = TimeEmbedding(c.cond_width)
+        self.step_size = TimeEmbedding(c.cond_width) if c.step_sizes else None
         self.label = nn.Embedding(c.classes + 1, c.cond_width) if c.classes else None
         self.added = nn.Linear(c.cond_width, c.width) if c.conditioning == 'added' else None
         self.blocks = nn.ModuleList(make_block(kind, c) for kind in kinds)
@@ -212,6 +216,14 @@ class Backbone(nn.Module):
         elif dropped is not None: label = torch.where(dropped, none, label)
         return c + self.label(label)
 
+    def _add_step_size(self, cond:Tensor, t:Tensor, d:Tensor|None) -> Tensor:
+        "The condition with the embedding of the step size. Raises ValueError where there is none."
+        if self.step_size is not None:
+            return cond + self.step_size(torch.zeros_like(t) if d is None else d)
+        if d is None: return cond
+        raise ValueError('this model was built without step sizes (step_sizes=False): '
+                         'leave `d` out or train one with step_sizes=True')
+
     def _run_block(self, block:nn.Module, h:Tensor, cond:Tensor) -> Tensor:
         "One block; with `gradient_checkpointing` its activations are computed again, not kept."
         if not (self.gradient_checkpointing and self.training): return block(h, cond)
@@ -220,8 +232,9 @@ class Backbone(nn.Module):
     def forward(self, x:Tensor,             # (B, C, H, W) state at time t
                 t:Tensor,                   # (B,) in [0, 1]
                 label:Tensor|None=None,     # (B,) class numbers
-                dropped:Tensor|None=None    # (B,) bool, labels that are left out
-               ) -> Tensor:                 # (B, C, H, W) velocity
+                dropped:Tensor|None=None,   # (B,) bool, labels that are left out
+                d:Tensor|None=None          # (B,) step size in [0, 1]; None: 0
+               ) -> Tensor:                 # (B, C, H, W) velocity, or what else is learned
         c = self.config
         shape = (c.channels, c.image_size, c.image_size)
         if x.shape[1:] != shape:
@@ -229,10 +242,13 @@ class Backbone(nn.Module):
         patches = patchify(x, c.patch)
         h = self.embed(patches) + self.positions            # (B, L, d)
         cond = self.condition(t, label, dropped)            # (B, cond_width)
+        cond = self._add_step_size(cond, t, d)
         if self.added is not None: h = h + self.added(cond)[:, None]
         for block in self.blocks: h = self._run_block(block, h, cond)
         v = self.head(self.norm(h))                         # (B, L, C*p*p)
-        return unpatchify(v, c.patch, c.image_size)
+        v = unpatchify(v, c.patch, c.image_size)
+        if c.predicts == 'data' and not self.training: return predicted_velocity(v, x, t)
+        return v
 
 # %% ../../nbs/nets/07_backbones.ipynb #297c216a
 def _count(*parts) -> int:
@@ -258,6 +274,6 @@ def count_parameters(model:nn.Module) -> dict[str, int]: # part -> number of par
             'convolution': _count(*convolution),
             'MLP': _count(*mlps),
             'norms of the blocks': _count(*conditioning),
-            'time and label': _count(model.time, model.label),
+            'time and label': _count(model.time, model.label, model.step_size),
             'tokeniser and head': _count(*shared),
             'total': _count(model)}
