@@ -248,7 +248,6 @@ def _step_seed(seed:int, k:int) -> int:
     "Seed of the noise drawn in step `k`, scattered so that seeds and steps never share numbers."
     return ((seed + 1) * 0x9E3779B9 + k) % 2**32
 
-@torch.no_grad()
 def _check_prediction(model:Callable, method:Sampler):
     "Raise ValueError for a model whose configuration says that it predicts something else."
     given = getattr(getattr(model, 'config', None), 'predicts', method.predicts)
@@ -257,6 +256,7 @@ def _check_prediction(model:Callable, method:Sampler):
         raise ValueError(f'this model predicts {given}, and the sampler {method!r} takes '
                          f'{method.predicts}: choose another one')
 
+@torch.no_grad()
 def sample(model:Callable,              # (x_t, t, **condition) -> v; put it into eval mode before
            noise:Tensor|tuple[int, ...],# the noise itself, or its shape to make it from `seed`
            steps:int=10,                # K, number of steps
