@@ -270,7 +270,8 @@ def _graphs(f:Callable,     # a function of tensors that returns one tensor
     def replay(*args, **named):
         tensors = *args, *named.values()
         kind = [(v.shape, v.dtype, v.device, v.requires_grad) for v in tensors]
-        key = torch.is_grad_enabled(), model.training, *named, *kind
+        around = torch.is_grad_enabled(), torch.is_autocast_enabled('cuda'), model.training
+        key = *around, *named, *kind
         if key not in recorded:
             samples = tuple(v.detach().clone().requires_grad_(v.requires_grad) for v in tensors)
             module = _Recordable(f, model, tuple(named))
