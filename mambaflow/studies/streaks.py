@@ -58,10 +58,13 @@ def streak_direction(row:dict,         # what `streak_excess` returned
                      errors:float=3.,  # standard errors that a difference must exceed
                      least:float=.1    # and its size
                     ) -> str:          # 'rows', 'columns' or 'none'
-    "Along which direction samples have more streaks than real pictures."
-    excess = row['excess']
-    if abs(excess) <= max(errors * row['excess_se'], least): return 'none'
-    return 'rows' if excess > 0 else 'columns'
+    """Along which direction samples have more streaks than real pictures. Samples that are merely
+    nearer to having no direction have none."""
+    sign = 1 if row['excess'] > 0 else -1
+    excess, own = sign * row['excess'], sign * row['anisotropy']
+    if excess <= max(errors * row['excess_se'], least): return 'none'
+    if own <= errors * row['anisotropy_se']: return 'none'
+    return 'rows' if sign > 0 else 'columns'
 
 # %% ../../nbs/studies/12_streaks.ipynb #89f70f47
 def _seam(x:Tensor, patch:int) -> Tensor: # (N,), for borders below each other
