@@ -8,7 +8,7 @@ __all__ = ['epoch_ends', 'step_ends', 'Level', 'loss_after', 'loss_curve', 'seco
            'leaderboard', 'reading_rows']
 
 # %% ../../nbs/studies/11_equal_time.ipynb #47238a51
-import math
+import json, math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -24,6 +24,7 @@ from .judge import (Judge, judge_images, judge_readings, neighbour_radii,
                                      open_second, recognised)
 from .records import _numbers, backbone_name, file_sha256
 from ..training.checkpoints import load_model, read_config
+from ..training.weights import safetensors_header
 
 # %% ../../nbs/studies/11_equal_time.ipynb #70d43b9f
 def epoch_ends(record:Mapping # a training run
@@ -82,7 +83,7 @@ def loss_after(record:Mapping,  # a training run
 
 def loss_curve(record:Mapping, # a training run
                points:int=60   # at most; fewer where no step lies in the last tenth of a time
-              ) -> tuple[np.ndarray, np.ndarray]: # (n,) seconds, a constant factor apart; (n,) losses
+              ) -> tuple[np.ndarray, np.ndarray]: # (n,) seconds, a factor apart; (n,) losses
     "`loss_after` over the time."
     ends = step_ends(record)
     seconds = np.geomspace(ends[0], ends[-1] * (1 - 1e-12), points)
@@ -162,13 +163,21 @@ class Kept(NamedTuple):
     seconds:float # of training, at the end of their epoch
     epoch:int
 
+def _metadata(file:Path) -> dict: # of `save_model`
+    "What was saved beside weights. The model's class need not be known here."
+    try:
+        with open(file, 'rb') as f: texts = safetensors_header(f, file.stat().st_size)[1]
+        return json.loads(texts['metadata'])
+    except (ValueError, KeyError) as e:
+        raise ValueError(f'{file}: not weights that a run kept ({e}): delete it') from None
+
 def kept_weights(record:Mapping # a training run, with its `folder`
                 ) -> list[Kept]: # the earliest first, one of each epoch
     "Weights that are here: those of given times, and the final ones."
     folder, ends = Path(record['folder']), epoch_ends(record)
     kept = {}
     for file in sorted(folder.glob('after_*s.safetensors')):
-        about = read_config(file)[1]
+        about = _metadata(file)
         kept.setdefault(about['epoch'], Kept(file, about['seconds'], about['epoch']))
     final = folder/'model.safetensors'
     if final.is_file(): kept.setdefault(len(ends), Kept(final, float(ends[-1]), len(ends)))
@@ -283,7 +292,7 @@ class Reader:
 
     def find(self, record:Mapping # a training run, with its `folder`
             ) -> list[dict]:      # by their seconds
-        "Readings by this judge with this sampling. Those of weights that have changed are left out."
+        "Readings by this judge and sampling. Those of weights that have changed are left out."
         folder = Path(record['folder'])
         held = [r for r in _stored(folder) if self._holds(r, folder)]
         return sorted(held, key=lambda r: r['seconds'])
@@ -307,7 +316,7 @@ class Reader:
 def passes(reading:Mapping,  # of a `Reader`
            goal:float=.95    # share that must be recognised
           ) -> bool:
-    "Whether pictures reach the goal, in all classes: none is, or may be, below a third of its share."
+    "Whether pictures reach the goal, with no class that is, or may be, below a third of its share."
     classes = reading['classes_below'], reading['classes_undecided']
     return reading['recognised'] >= goal and classes == (0, 0)
 
