@@ -61,7 +61,8 @@ class TrainConfig(Config):
     weight_decay:float = at_least(.01, 0.)         # AdamW's, torch's default
     clip:float         = more_than(1., 0.)         # largest norm of the gradient
     precision:str      = one_of('fp32', PRECISIONS) # the other two are mixed and need a GPU
-    schedule:str       = one_of('constant', ['constant', 'cosine']) # cosine: to zero at the end
+    schedule:str       = one_of('constant', ['constant', 'cosine']) # cosine: to zero at the end,
+                                                   # of `seconds` where they are given
     warmup_steps:int   = at_least(0, 0)            # linear increase of the rate at the start
     compile:str        = one_of('none', COMPILE)   # 'graphs' replays the step as CUDA graphs,
                                                    # 'default' compiles it, 'reduce-overhead' both
@@ -82,13 +83,14 @@ class TrainConfig(Config):
 # %% ../../nbs/training/06_trainer.ipynb #73436645
 def lr_factor(config:TrainConfig, # schedule and warm-up
               total:int           # steps of the whole run
-             ) -> Callable:       # step -> factor of the learning rate
+             ) -> Callable:       # (step, share of the run that is over) -> factor of the learning
+                                  # rate; without the share it is that of the steps
     "Linear warm-up, then constant or a half cosine to zero."
-    def factor(step:int) -> float:
+    def factor(step:int, over:float|None=None) -> float:
         warm = 1.
         if config.warmup_steps: warm = min(1., (step + 1) / config.warmup_steps)
         if config.schedule == 'constant': return warm
-        angle = math.pi * min(1., step / total)
+        angle = math.pi * min(1., step / total if over is None else over)
         return warm * (.5 + .5 * math.cos(angle))
     return factor
 
@@ -416,7 +418,8 @@ class Trainer:
         optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr,
                                       weight_decay=config.weight_decay,
                                       fused=self.device.type in ('cpu', 'cuda'))
-        self.factor = lr_factor(config, self.steps * config.epochs)
+        by_share = lr_factor(config, self.steps * config.epochs)
+        self.factor = lambda step: by_share(step, self.share_over)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.factor)
         self.average = None
         if config.ema:                                   # its count of updates stays on the CPU
@@ -428,6 +431,17 @@ class Trainer:
         if config.gradient_checkpointing: model.gradient_checkpointing = True
         self.loss = compiled(self._loss(model), config.compile, model)
         self.parts = [self.state] if self.average is None else [self.state, self.average]
+
+    @property
+    def share_over(self) -> float|None: # at least 0; None: the run does not end by the clock
+        "The share of its seconds that a run had used up when this epoch began."
+        if not self.config.seconds: return None
+        return (self.state.times or [0.])[-1] / self.config.seconds
+
+    def _set_rate(self):
+        "The learning rate for the epoch that begins: the schedule saw the clock of the last one."
+        rate = self.config.lr * self.factor(self.schedule.scheduler.last_epoch)
+        for group in self.optimizer.param_groups: group['lr'] = rate
 
     def _loss(self, model:nn.Module # as it was given to accelerate
              ) -> Callable:         # (x_1, x_0, t, **condition) -> scalar
@@ -551,6 +565,7 @@ class Trainer:
         "Every sample once in random order, without the rest that does not fill a batch."
         order = torch.randperm(len(self.batches)).to(self.device)
         size = self.config.batch_size
+        if self.config.seconds: self._set_rate()
         timer.begin()
         for k in range(self.steps):
             self.step(order[k * size:(k + 1) * size])
@@ -628,9 +643,6 @@ def check_run(model:nn.Module,    # to be trained
     if cpu and config.precision != 'fp32':
         raise ValueError(f'precision {config.precision!r} is mixed precision on a GPU, and none '
                          "is used: choose 'fp32'")
-    if config.seconds and config.schedule == 'cosine':
-        raise ValueError("the schedule 'cosine' ends with the last epoch, and a run of "
-                         f"{config.seconds:g} seconds does not know its own: choose 'constant'")
     if config.weighting == 'precond' and loss_of(model.config) is not flow_matching_loss:
         raise ValueError("weighting 'precond' is for models that predict the velocity alone: "
                          "choose 'none'")
