@@ -4,15 +4,18 @@
 
 # %% auto #0
 __all__ = ['MOST_STEPS', 'LEVELS', 'step_condition', 'consistency_target', 'gaussian_shortcut', 'shortcut_loss', 'with_step_size',
-           'sample_shortcut']
+           'sample_shortcut', 'sampler_names', 'sampler_of']
 
 # %% ../../nbs/flow/07_shortcut.ipynb #b9464e77
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral
 import torch
 from torch import Tensor
+from ..config import choose
+from .diffusion import NOISE_SAMPLERS
 from .path import expand_time, gaussian_velocity, path_sample
-from .samplers import Trajectory, sample
+from .samplers import SAMPLERS, Trajectory, sample, _check_number
 
 # %% ../../nbs/flow/07_shortcut.ipynb #45ca6b0b
 MOST_STEPS = 128    # the smallest step is 1/128
@@ -116,3 +119,29 @@ def sample_shortcut(model:Callable,               # (x_t, t, d=d, **condition) -
     velocity = with_step_size(model, steps)
     trajectory = sample(velocity, noise, steps, 'euler', seed, device, **condition)
     return replace(trajectory, sampler='shortcut')
+
+# %% ../../nbs/flow/07_shortcut.ipynb #4369a59a
+def sampler_names(config:object # of a model: `predicts` and `step_sizes`, where it has them
+                 ) -> list[str]:
+    "Names of the samplers that fit what a model has learned."
+    if getattr(config, 'predicts', 'velocity') == 'noise': return list(NOISE_SAMPLERS)
+    own = ['shortcut'] if getattr(config, 'step_sizes', False) else []
+    return [*SAMPLERS, *own]
+
+def sampler_of(config:object, # of a model, as for `sampler_names`
+               name:str,      # one of `sampler_names`
+               steps:int      # K, or the states that 'ddpm' keeps
+              ) -> Callable:  # (model, noise, seed=0, device='cpu', **condition) -> Trajectory
+    "How to sample from a model. Raises ValueError for a sampler or steps that do not fit it."
+    predicts = getattr(config, 'predicts', 'velocity')
+    choose(f'sampler for a model that predicts {predicts}', name, sampler_names(config))
+    _check_number('steps', steps, 'a whole number, sampling needs at least one step',
+                  lambda k: k >= 1, Integral)
+    method = {**SAMPLERS, **NOISE_SAMPLERS}.get(name)
+    if method is None: with_step_size(None, steps)       # raises for steps that were not learned
+    else: method.times(steps)                            # raises for steps that it cannot take
+    def draw(model, noise, seed=0, device='cpu', **condition):
+        if method is None: return sample_shortcut(model, noise, steps, seed, device, **condition)
+        trajectory = sample(model, noise, steps, method, seed, device, **condition)
+        return replace(trajectory, sampler=name)
+    return draw

@@ -8,7 +8,7 @@ __all__ = ['epoch_ends', 'step_ends', 'Level', 'loss_after', 'loss_curve', 'seco
            'leaderboard', 'reading_rows']
 
 # %% ../../nbs/studies/11_equal_time.ipynb #47238a51
-import json, math
+import copy, json, math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 from ..config import Config, at_least, one_of, read_json, write_json
 from ..data.images import load_images, to_uint8
-from ..flow.samplers import SAMPLERS, make_noise, sample
+from ..flow.diffusion import NOISE_SAMPLERS
+from ..flow.samplers import SAMPLERS, make_noise
+from ..flow.shortcut import sampler_of
 from .judge import (Judge, judge_images, judge_readings, neighbour_radii,
                                      open_second, recognised)
 from .records import _numbers, backbone_name, file_sha256
@@ -189,7 +191,7 @@ class Sampling(Config):
     "How pictures are drawn, the same for all models that are compared."
     count:int = at_least(2000, 2)
     steps:int = at_least(50, 1)
-    sampler:str = one_of('euler', SAMPLERS)
+    sampler:str = one_of('euler', [*SAMPLERS, *NOISE_SAMPLERS, 'shortcut']) # see `sampler_of`
     noise_seed:int = at_least(0, 0)
     autocast:bool = False            # bfloat16 inside the network
 
@@ -276,12 +278,21 @@ class Reader:
         c = model.config
         shape = how.count, c.channels, c.image_size, c.image_size
         noise = make_noise(shape, how.noise_seed)
+        drawn = sampler_of(c, how.sampler, how.steps)
         kind, pictures = torch.device(self.device).type, []
         with torch.autocast(kind, torch.bfloat16, enabled=how.autocast):
-            for x in noise.split(self.batch):
-                final = sample(model, x.to(self.device), how.steps, how.sampler).final
+            for part, x in enumerate(noise.split(self.batch)):
+                fresh = how.noise_seed + part      # what is drawn on the way differs between parts
+                final = drawn(model, x.to(self.device), fresh).final
                 pictures.append(to_uint8(final.float()).cpu())
         return torch.cat(pictures)
+
+    def with_sampling(self, sampling:Sampling) -> 'Reader':
+        "The same networks for pictures that are drawn in another way."
+        other = copy.copy(self)
+        other.sampling, other.about = sampling, {**self.about, **asdict(sampling)}
+        if sampling.count != self.sampling.count: other.reals = {}
+        return other
 
     def _holds(self, reading:Mapping, folder:Path) -> bool:
         same = [reading.get(key) == value for key, value in self.about.items()]
