@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from torch import Tensor
 from ..config import Config, at_least
 
