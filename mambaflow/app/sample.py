@@ -20,7 +20,7 @@ from ..data.images import image_grid, to_uint8
 from ..data.latents import decode_latents
 from ..flow.path import guided
 from ..flow.samplers import SAMPLERS, sample
-from ..nets.autoencoder import Autoencoder, AutoencoderConfig
+from ..nets.autoencoder import Autoencoder
 from ..nets.backbones import BackboneConfig
 from ..studies.records import file_sha256
 from ..training.checkpoints import (CheckpointError, _check_device, _NoConfig, load_into,

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 from .images import ImageData, _check_labels, check_images, to_float, to_uint8
-from ..nets.autoencoder import (KL_WEIGHT, Autoencoder, AutoencoderConfig, autoencoder_loss,
-                                        psnr)
+from ..nets.autoencoder import (KL_WEIGHT, Autoencoder, AutoencoderConfig,
+                                        autoencoder_loss)
 
 # %% ../../nbs/data/05_latents.ipynb #93198b17
 @torch.no_grad()

@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from torch import Tensor
 from ..config import Config, at_least
 
@@ -145,7 +144,8 @@ def autoencoder_loss(model:Autoencoder,       # in training
                      noise:Tensor,            # (B, c, s, s), unit normal
                      weight:float=KL_WEIGHT   # λ
                     ) -> Tensor:              # scalar, for each value of a picture
-    "Squared error, and λ times the divergence from a standard normal distribution."
+    """Squared error, and λ times the divergence from a standard normal distribution (Kingma and
+    Welling 2014; λ as in Rombach et al. 2022)."""
     mean, log_variance = model.posterior(x)
     latents = mean + (log_variance / 2).exp() * noise
     error = (model.decoder(latents) - x).float().square().sum()
