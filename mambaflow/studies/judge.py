@@ -12,6 +12,7 @@ __all__ = ['CUTS', 'SPOILT', 'HELD_OUT_KINDS', 'REAL_CONTROL', 'NOISE_CONTROLS',
 
 # %% ../../nbs/studies/05_judge.ipynb #43710d16
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -515,7 +516,8 @@ def set_refusal(judge:Judge,         # a trained judge; its last bias changes
                 share:float=.015,    # of them that is refused, between 0 and 1
                 threshold:float=.5,  # see `recognised`
                ) -> float:           # what was added to the logit of "not a digit"
-    "Shift the logit of \"not a digit\", by 10 at most, until this share of pictures is refused."
+    """Shift the logit of "not a digit", by 10 at most, until this share of pictures is refused. Warns
+    where that cannot be reached."""
     if not 0 < share < 1: raise ValueError(f'share must lie between 0 and 1, got {share}')
     if not judge.config.refuses: raise ValueError('this network has no answer "not a digit"')
     logits = judge_readings(judge, images)[0].double().log()
@@ -530,6 +532,10 @@ def set_refusal(judge:Judge,         # a trained judge; its last bias changes
         middle = (low + high) / 2
         if refused(middle) > share: high = middle
         else: low = middle
+    if (least := refused(low)) > share:
+        warnings.warn(f'{least:.1%} of real pictures are refused whatever the logit of "not a '
+                      f'digit", more than {share:.1%}: no class of theirs reaches the threshold '
+                      f'{threshold:g}. Train the judge longer or lower the threshold', stacklevel=2)
     judge.head.bias[-1] += low
     return low
 
