@@ -151,7 +151,8 @@ STORED = {
               'offset_features': [32], 'prior_width': [.15], 'prior_neighbours': [0]}),
     'TrainConfig': Stored('mambaflow.training.trainer', gone={'start': [0.]},
                           values={'weighting': {'model': 'precond'}}),
-    'JudgeConfig': Stored('mambaflow.studies.judge')}
+    'JudgeConfig': Stored('mambaflow.studies.judge'),
+    'AutoencoderConfig': Stored('mambaflow.nets.autoencoder')}
 
 # %% ../nbs/config.ipynb #dc09feca
 def _config_class(name:str, module:str) -> type:

@@ -8,17 +8,21 @@ __all__ = ['config_from_json', 'nearby_config', 'fit_protocol', 'open_model', 'm
 # %% ../../nbs/app/01_sample.ipynb #c6d4eb12
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 import torch
 import torch.nn as nn
 from PIL import Image
 from torch import Tensor
 from .. import __version__
-from ..config import Config, atomic_path, choose, from_dict, read_json
+from ..config import Config, atomic_path, choose, from_dict, read_json, repo_path
 from ..data.images import image_grid, to_uint8
+from ..data.latents import decode_latents
 from ..flow.path import guided
 from ..flow.samplers import SAMPLERS, sample
+from ..nets.autoencoder import Autoencoder
 from ..nets.backbones import KINDS, BackboneConfig
+from ..studies.records import file_sha256
 from ..training.checkpoints import (CheckpointError, _check_device, _NoConfig, load_into,
                                             load_model, load_weights, nonfinite_weights,
                                             read_config)
@@ -109,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     option('--guidance', f'weight of the label: 1 follows it, more exaggerates it {default}',
            type=float, default=1.)
     option('--config', 'config.json or run.json of the model, when the file has no configuration')
+    option('--autoencoder', 'weights of the autoencoder in whose latents the model draws; '
+           'looked for where they were in training')
     option('--device', default, default=device)
     p.add_argument('--version', action='version', version=f'mambaflow {__version__}')
     return p
@@ -150,7 +156,8 @@ def _require_finite(model:nn.Module, name:str): # of its file, for the message
 # %% ../../nbs/app/01_sample.ipynb #dbec908f
 _OTHER_MODELS = {
     'FieldConfig': 'a field model: it needs observations, see mambaflow_multiscale',
-    'JudgeConfig': 'a judge: it recognises pictures and draws none'}
+    'JudgeConfig': 'a judge: it recognises pictures and draws none',
+    'AutoencoderConfig': 'an autoencoder: it decodes what a backbone draws in its latents'}
 
 def _require_backbone(checkpoint:str, config:str|None=None):
     "Raise CheckpointError when a checkpoint's configuration is that of another kind of model."
@@ -175,13 +182,62 @@ def _label_condition(model:nn.Module, args:argparse.Namespace) -> dict[str, Tens
                          f'this model was trained with {classes} classes{numbers}')
     return {'label': torch.full((args.count,), args.label, device=args.device)}
 
-def _write_picture(path:Path, samples:Tensor): # (N, C, S, S) in [-1, 1]
-    "Write a grid of samples."
-    picture = Image.fromarray(image_grid(to_uint8(samples)).numpy())
+def _write_picture(path:Path, pictures:Tensor): # uint8 (N, C, S, S)
+    "Write a grid of pictures."
+    picture = Image.fromarray(image_grid(pictures).numpy())
     kind = Image.registered_extensions()[path.suffix.lower()]
     with atomic_path(path) as tmp: picture.save(tmp, format=kind)
 
 # %% ../../nbs/app/01_sample.ipynb #1cb14494
+def _stored_autoencoder(path:Path, config:str|None) -> dict: # an entry of a record
+    "The autoencoder that a checkpoint is stored with; empty when there is none."
+    stored = {}
+    if config is None and _own_config(path) is not None: stored = read_config(path)[1]
+    source = Path(config) if config else nearby_config(path)
+    if 'data' not in stored and source is not None:
+        try: stored = read_json(source, limit=_LARGEST_JSON)
+        except (ValueError, OSError): return {}     # a file that is not needed for pixels
+    for key in ('data', 'autoencoder'): stored = stored.get(key) if isinstance(stored, dict) else None
+    return stored if isinstance(stored, dict) else {}
+
+def _find_autoencoder(entry:dict, checkpoint:Path, given:str|None) -> Path: # an entry of a record
+    "The file of the autoencoder. Raises CheckpointError when it is not there or not the right one."
+    name = str(entry.get('path', ''))
+    places = [Path(given)] if given else [repo_path(name), checkpoint.with_name(Path(name).name)]
+    there = [p for p in places if p.is_file()]
+    if not there:
+        looked = ' and '.join(map(str, places))
+        raise CheckpointError(f'{checkpoint}: draws latents, and its autoencoder is not at '
+                              f'{looked}: pass --autoencoder with its file')
+    wrong = entry and file_sha256(there[0]) != entry.get('sha256')
+    if wrong:
+        raise CheckpointError(f'{there[0]}: not the autoencoder that {checkpoint} was trained '
+                              f'with, whose SHA-256 is {entry.get("sha256")!s:.16}: '
+                              'pass --autoencoder with that file')
+    return there[0]
+
+# %% ../../nbs/app/01_sample.ipynb #267d906d
+def _to_pictures(args:argparse.Namespace, # see `_parser`
+                 shape:tuple              # (C, H, W) that the model draws
+                ) -> Callable:            # (N, C, H, W) -> uint8 pictures
+    "Bytes of pixels, or the decoder of latents. Raises CheckpointError when it cannot be had."
+    checkpoint = Path(args.checkpoint)
+    entry = _stored_autoencoder(checkpoint, args.config)
+    if not entry and not args.autoencoder:
+        if shape[0] in (1, 3): return to_uint8
+        raise CheckpointError(f'{checkpoint}: draws {shape[0]} channels, which are no picture, and '
+                              'no autoencoder is stored with it: pass --autoencoder with its file')
+    file = _find_autoencoder(entry, checkpoint, args.autoencoder)
+    autoencoder = load_model(file, args.device)
+    if not isinstance(autoencoder, Autoencoder):
+        raise CheckpointError(f'{file}: holds a {type(autoencoder).__name__}, not an autoencoder')
+    expected = autoencoder.config.latent_shape
+    if shape != expected:
+        raise CheckpointError(f'{file}: decodes latents of shape {expected}, and {checkpoint} '
+                              f'draws {shape}')
+    return lambda latents: decode_latents(autoencoder, latents)
+
+# %% ../../nbs/app/01_sample.ipynb #216f76cc
 def _draw(args:argparse.Namespace # see `_parser`
          ) -> Path:               # the picture
     "Sample and write the picture."
@@ -196,6 +252,7 @@ def _draw(args:argparse.Namespace # see `_parser`
     model = open_model(args.checkpoint, args.config, args.device)
     _require_finite(model, args.checkpoint)
     c = model.config
+    to_pictures = _to_pictures(args, (c.channels, c.image_size, c.image_size))
     condition = _label_condition(model, args)
     velocity = guided(model, args.guidance) if condition else model
     shape = (args.count, c.channels, c.image_size, c.image_size)
@@ -204,7 +261,7 @@ def _draw(args:argparse.Namespace # see `_parser`
     if broken:
         raise ValueError(f'{broken} of {args.count} samples are not finite, so {out} was not '
                          'written: try other weights, more steps or less guidance')
-    _write_picture(out, result.final)
+    _write_picture(out, to_pictures(result.final))
     print(f'{out}: {args.count} samples of {c.kind}, '
           f'{args.steps} {args.sampler} steps, seed {args.seed}')
     return out

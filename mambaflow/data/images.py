@@ -126,9 +126,23 @@ class ImageData:
 
     def record(self) -> dict: # JSON-ready
         "What a run record holds about its data."
-        shape = list(self.images.shape[1:])
         return {'name': self.name, 'fingerprint': self.fingerprint, 'count': len(self),
-                'shape': shape, 'classes': self.classes}
+                'shape': list(self.shape), 'classes': self.classes}
+
+    @property
+    def shape(self) -> tuple[int, int, int]: # (C, H, W)
+        return tuple(self.images.shape[1:])
+
+    def batches(self, labelled:bool=False, # with labels as the condition
+                device:str='cpu'           # where to compute; nothing is, here
+               ) -> 'ImageBatches':
+        "All pictures, for the trainer."
+        return ImageBatches(self.images, self.labels if labelled else None)
+
+    def to_pictures(self, x:Tensor # (B, C, H, W) in [-1, 1] with excursions
+                   ) -> Tensor:    # uint8 (B, C, H, W) on the CPU
+        "What a backbone has drawn, as pictures."
+        return to_uint8(x).cpu()
 
 # %% ../../nbs/data/01_images.ipynb #7b95aca5
 def resize(images:Tensor, # uint8 (N, C, H, W)
