@@ -21,7 +21,7 @@ from ..data.latents import decode_latents
 from ..flow.path import guided
 from ..flow.samplers import SAMPLERS, sample
 from ..nets.autoencoder import Autoencoder
-from ..nets.backbones import KINDS, BackboneConfig
+from ..nets.backbones import BackboneConfig
 from ..studies.records import file_sha256
 from ..training.checkpoints import (CheckpointError, _check_device, _NoConfig, load_into,
                                             load_model, load_weights, nonfinite_weights,
@@ -55,7 +55,7 @@ def fit_protocol(weights:dict # bare state dict
                 ) -> nn.Module: # the backbone that it fits
     "PM, HMA or PT at the protocol's size. Raises CheckpointError with reasons when none fits."
     reasons = []
-    for kind in KINDS:
+    for kind in ('PM', 'HMA', 'PT'):
         try: return load_into(BackboneConfig(kind=kind).build(), weights)
         except CheckpointError as e: reasons.append(f'{kind}: {e}')
     raise CheckpointError('the file holds no configuration, there is none beside it, and its '

@@ -342,6 +342,16 @@ def _choose(survivors:Sequence[Candidate], loss_tolerance:float, speed_tolerance
     return winner, 'trade_off', [quality, *reasons]
 
 # %% ../../nbs/studies/04_decision.ipynb #7de8e4eb
+def _without_bar(candidates:Sequence[Candidate], loss_tolerance:float, speed_tolerance:float
+                ) -> list[str]: # sentences; none where fewer than two trainings converged
+    "What the rule would say of candidates that all failed the quality bar."
+    converged = [c for c in candidates if math.isfinite(c.loss)]
+    if len(converged) < 2: return []
+    winner, branch, reasons = _choose(converged, loss_tolerance, speed_tolerance)
+    would = f'By loss and speed alone it would be {winner.name} (decided by: {label(branch)}).'
+    return [would, *reasons]
+
+# %% ../../nbs/studies/04_decision.ipynb #5d917ef5
 def decide(candidates:Iterable[Candidate], # one per backbone, in any order
            quality_bar:float,              # least recognised share, set from the judge's controls
            loss_tolerance:float=0.10,      # losses this close to the best tie
@@ -354,7 +364,8 @@ def decide(candidates:Iterable[Candidate], # one per backbone, in any order
     out = {name: why for name, why in why_out.items() if why}
     if not survivors:
         nobody = 'Nobody passes the quality bar: there is no winner.'
-        return Verdict(None, 'no_survivor', tuple(out), (*out.values(), nobody))
+        instead = _without_bar(candidates, loss_tolerance, speed_tolerance)
+        return Verdict(None, 'no_survivor', tuple(out), (*out.values(), nobody, *instead))
     if len(survivors) == 1:
         c, = survivors
         last = (f'{c.name} is the only one left: {c.recognised:.1%} recognised '

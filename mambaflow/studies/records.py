@@ -602,13 +602,14 @@ def backbone_name(record:Mapping) -> str:
     "The backbone of a record, with its mixer where that is not Mamba; or the run's name."
     model = record.get('config', {}).get('model', {})
     if 'kind' not in model: return record['run']
-    mixer = model.get('mixer', 'mamba')
-    usual = mixer == 'mamba' or model['kind'] == 'PT'
-    return model['kind'] if usual else f"{model['kind']}-{mixer}"
+    kind, mixer = model['kind'], model.get('mixer', 'mamba')
+    return f'{kind}-{mixer}' if kind in ('PM', 'HMA') and mixer != 'mamba' else kind
 
 # %% ../../nbs/studies/03_records.ipynb #2c09a51c
-COLOURS = {'PM': '#0072B2', 'HMA': '#009E73', 'PT': '#D55E00'} # Okabe and Ito (2008)
-_OTHERS = ('#CC79A7', '#E69F00', '#56B4E9', '#555555')
+COLOURS = {'PM': '#0072B2', 'HMA': '#009E73', 'PT': '#D55E00', # Okabe and Ito (2008)
+           'PM-mamba2': '#E69F00', 'HMA-mamba2': '#CC79A7', 'PM-mamba3': '#56B4E9',
+           'PL': '#332288', 'PW': '#882255', 'PC': '#999933'}  # Tol (2021)
+_OTHERS = ('#555555', '#44AA99', '#AA4499', '#DDCC77')
 
 def colour(name:str,               # a backbone
            others:Sequence[str]=() # those in the same figure
