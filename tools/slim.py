@@ -1,4 +1,5 @@
 """Make the pictures in notebooks (their PNG outputs) and PNG files smaller: a palette of some colours instead of 24 or 32 bits a pixel; photos in notebooks as JPEG.
+Pictures without colour, such as grids of digits, get eight greys.
 usage: python tools/slim.py COLOURS FILE..."""
 import base64
 import io
@@ -6,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from PIL import Image
+from PIL import Image, ImageChops
 
 def flat(png:bytes) -> Image.Image:
     "A picture on white."
@@ -17,9 +18,16 @@ def saved(picture:Image.Image, kind:str, **options) -> bytes:
     picture.save(file := io.BytesIO(), kind, optimize=True, **options)
     return file.getvalue()
 
+def is_grey(picture:Image.Image) -> bool:
+    "Whether a picture has no colour, as far as one sees."
+    grey = picture.convert('L').convert('RGB')
+    return max(high for _, high in ImageChops.difference(picture, grey).getextrema()) <= 6
+
 def slim(png:bytes, colours:int) -> bytes:
     "The same picture with a palette, if that is smaller by a quarter: what is done is not done again."
-    palette = flat(png).quantize(colours, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    picture = flat(png)
+    if is_grey(picture): colours = min(colours, 8)
+    palette = picture.quantize(colours, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     small = saved(palette, 'PNG')
     return small if len(small) < .75 * len(png) else png
 
