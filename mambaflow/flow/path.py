@@ -106,6 +106,16 @@ def _posterior_mean(x_t:Tensor,      # (M, D) states
     logits = counts.log() + log_likelihood
     return logits.softmax(1) @ values
 
+def _distinct_rows(rows:Tensor # uint8 (N, D)
+                  ) -> tuple[Tensor, Tensor]: # uint8 (K, D) and int64 (K,)
+    "Rows that differ, and how often each occurs. Up to eight bytes are compared as one number."
+    size = rows.shape[1]
+    if size > 8: return rows.unique(dim=0, return_counts=True)
+    eight = F.pad(rows, (0, 8 - size))
+    numbers = eight.view(torch.int64).flatten()
+    distinct, counts = numbers.unique(return_counts=True)
+    return distinct[:, None].view(torch.uint8)[:, :size], counts
+
 class LossEstimate(NamedTuple):
     "A loss estimated from random draws."
     mean:float   # per pixel
@@ -129,22 +139,23 @@ def estimate_independent_loss(images:Tensor,  # uint8 (N, C, H, W); few give an 
                               draws:int=400,  # random draws per token
                               seed:int=0      # of the draws
                              ) -> LossEstimate:
-    """Flow-matching loss of the best model that predicts each token from this token alone.
+    """Flow-matching loss of the best model that predicts each token from this token alone,
+    computed where the images are.
     Raises ValueError for anything but bytes, and for too few pictures or draws."""
     _check_estimate(images, patch, draws)
-    g = torch.Generator().manual_seed(seed)
-    data = images.float() / 127.5 - 1
-    tokens = F.pixel_unshuffle(data, patch).flatten(2)           # (N, D, L), D = C*p*p
+    g, device = torch.Generator().manual_seed(seed), images.device
+    tokens = F.pixel_unshuffle(images, patch).flatten(2)         # (N, D, L), D = C*p*p
     strata = torch.arange(draws) + torch.rand(draws, generator=g)
     t = (strata / draws)[:, None]                                # (M, 1), one in each stratum
-    t = t.clamp(max=_BELOW_ONE)                                  # 1 by rounding only
+    t = t.clamp(max=_BELOW_ONE).to(device)                       # 1 by rounding only
     means, variances = [], []
     for patches in tokens.permute(2, 0, 1):                      # (N, D) at one place
         index = torch.randint(len(patches), (draws,), generator=g)
-        x_1 = patches[index]                                     # (M, D)
-        x_0 = torch.randn(x_1.shape, generator=g)
+        x_1 = patches[index.to(device)].float() / 127.5 - 1      # (M, D)
+        x_0 = torch.randn(x_1.shape, generator=g).to(device)
         x_t = (1 - t) * x_0 + t * x_1
-        values, counts = patches.unique(dim=0, return_counts=True)
+        rows, counts = _distinct_rows(patches)
+        values = rows.float() / 127.5 - 1
         residual = x_1 - _posterior_mean(x_t, t, values, counts)
         error = residual / (1 - t)                               # of the velocity
         squares = error.square()

@@ -423,7 +423,10 @@ class Trainer:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.factor)
         self.average = None
         if config.ema:                                   # its count of updates stays on the CPU
-            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+            self.blend = get_ema_multi_avg_fn(config.ema)
+            self.average = AveragedModel(model, multi_avg_fn=self.blend)
+            self.averaged = list(self.average.module.parameters())
+            self.current = list(model.parameters())
         # gradients are averaged here, after the backward pass that a CUDA graph replays
         self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
         self.drop_condition = getattr(model, 'drop_condition', None)
@@ -514,6 +517,12 @@ class Trainer:
         set_gradients(self.model, gradients / count)
         return torch.stack(losses).mean()
 
+    def _update_average(self):
+        "What `update_parameters` does, which waits for the GPU at every call but needs to only once."
+        if not self.average.n_averaged: return self.average.update_parameters(self.model)
+        self.blend(self.averaged, self.current, None)
+        self.average.n_averaged += 1
+
     def step(self, index:Tensor): # (B,) samples of this step, of all processes
         "One optimiser step. Leaves its loss in `pending`."
         loss = self.backward(*self.draw(index))
@@ -522,7 +531,7 @@ class Trainer:
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.schedule.step()
-        if self.average: self.average.update_parameters(self.model)
+        if self.average: self._update_average()
         # a CUDA graph writes the next gradients into the same memory: none may be kept
         self.optimizer.zero_grad(set_to_none=True)
         self.pending.append(loss)
