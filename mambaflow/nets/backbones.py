@@ -255,9 +255,13 @@ class TokenBackbone(nn.Module):
         if not (self.gradient_checkpointing and self.training): return block(h, cond, **to_mixer)
         return checkpoint(block, h, cond, use_reentrant=False, **to_mixer)
 
-    def _run_body(self, h:Tensor, cond:Tensor) -> Tensor:
+    def _run_body(self, h:Tensor,       # (B, L, width)
+                  cond:Tensor,          # (B, cond_width)
+                  **to_mixers           # kind of block -> what its mixer needs besides
+                 ) -> Tensor:           # (B, L, width)
         "All blocks in turn."
-        for block in self.blocks: h = self._run_block(block, h, cond)
+        for kind, block in zip(self.kinds, self.blocks):
+            h = self._run_block(block, h, cond, **to_mixers.get(kind, {}))
         return h
 
     def _put_back(self, v:Tensor) -> Tensor: # (B, L, numbers) as read
