@@ -134,6 +134,7 @@ class Stored:
 
 # %% ../nbs/config.ipynb #91fdcc50
 STORED = {
+    'VolumeConfig': Stored('mambaflow.nets.volumes'),
     'BackboneConfig': Stored('mambaflow.nets.backbones', gone={
         'expand': [2], 'discretization': ['mamba'], 'headdim': [64], 'ngroups': [2],
         'scan': ['rows'],

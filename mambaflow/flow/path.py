@@ -204,10 +204,12 @@ def velocity_to_score(v:Tensor,   # (B, ...)
 # %% ../../nbs/flow/01_path.ipynb #f2dcb2d1
 def guided(model:Callable,     # (x_t, t, label=None) -> v, trained with label dropout
            weight:float        # w: 0 ignores the label, 1 follows it, more exaggerates it
-          ) -> Callable:       # (x_t, t, label) -> v
-    "Classifier-free guidance as a velocity model of its own."
-    def velocity(x_t:Tensor, t:Tensor, label:Tensor) -> Tensor:
-        unconditional = model(x_t, t)
-        conditional = model(x_t, t, label=label)
+          ) -> Callable:       # (x_t, t, label, condition=..., ...) -> v
+    """Classifier-free guidance as a velocity model of its own, by a label, by a `condition`, or by
+    both. What else a model needs, such as coordinates, both calls get."""
+    def velocity(x_t:Tensor, t:Tensor, label:Tensor|None=None, **rest) -> Tensor:
+        places = {name: v for name, v in rest.items() if name != 'condition'}
+        unconditional = model(x_t, t, **places)
+        conditional = model(x_t, t, label=label, **rest)
         return unconditional + weight * (conditional - unconditional)
     return velocity

@@ -31,10 +31,12 @@ class MultiHead(nn.Module):
 
     def attend(self, q:Tensor,    # (B, h, Nq, d/h)
                k:Tensor,          # (B, h, Ni, d/h)
-               v:Tensor           # (B, h, Ni, d/h)
+               v:Tensor,          # (B, h, Ni, d/h)
+               real:Tensor|None=None # (B, Ni) bool, others have no weight; None: all
               ) -> Tensor:        # (B, Nq, d)
         "The weighted average of the values, joined by `proj`."
-        y = F.scaled_dot_product_attention(q, k, v)
+        mask = None if real is None else real[:, None, None]
+        y = F.scaled_dot_product_attention(q, k, v, mask)
         joined = y.transpose(1, 2).flatten(2)
         return self.proj(joined)
 
@@ -47,10 +49,12 @@ class Attention(MultiHead):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x:Tensor # (B, L, d)
-               ) -> Tensor:    # (B, L, d)
+    def forward(self, x:Tensor,           # (B, L, d)
+                real:Tensor|None=None     # (B, L) bool, False for padding; None: all are real
+               ) -> Tensor:               # (B, L, d)
         q, k, v = self.split(self.qkv(x), 3)
-        return self.attend(q, k, v)
+        if real is None: return self.attend(q, k, v)
+        return self.attend(q, k, v, real)
 
 # %% ../../nbs/nets/02_attention.ipynb #9ac08db3
 class CrossAttention(MultiHead):

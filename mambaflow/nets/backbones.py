@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'MIXERS', 'HEADDIM', 'NGROUPS', 'LINEAR_HEADS', 'WINDOW', 'SCAN_ORDERS', 'ORDERED', 'patchify', 'unpatchify',
-           'BackboneConfig', 'make_mixer', 'make_other', 'make_block', 'transpose_grid', 'hilbert_order', 'Backbone',
-           'count_parameters']
+           'check_body', 'BackboneConfig', 'make_mixer', 'make_other', 'make_block', 'transpose_grid', 'hilbert_order',
+           'TokenBackbone', 'Backbone', 'count_parameters']
 
 # %% ../../nbs/nets/07_backbones.ipynb #b2af5f64
 from dataclasses import dataclass
@@ -54,6 +54,23 @@ SCAN_ORDERS = ('rows', 'alternating', 'hilbert')
 ORDERED = ('PM', 'HMA', 'PL') # kinds that read tokens in an order
 
 # %% ../../nbs/nets/07_backbones.ipynb #2d6da239
+def check_body(c:Config): # with kind, depth, width, heads, mixer and d_state
+    "Raise ValueError for sizes that no body can have, on a grid of any dimension."
+    width, pattern = c.width, len(KINDS[c.kind])
+    if width % c.heads:
+        raise ValueError(f'heads must divide the width: {c.heads} heads do not divide {width}')
+    if c.depth % pattern:
+        raise ValueError(f'{c.kind} alternates {pattern} kinds of block: '
+                         f'depth {c.depth} must be even')
+    if c.mixer != 'mamba' and width > HEADDIM and width % HEADDIM:
+        raise ValueError(f'mixer {c.mixer!r} has {NGROUPS} groups of heads of '
+                         f'{HEADDIM} channels: choose a multiple of {HEADDIM}, or at most {HEADDIM}, '
+                         f'as the width, not {width}')
+    if c.mixer == 'mamba3' and (c.d_state % 2 or c.d_state < 4):
+        raise ValueError("mixer 'mamba3' turns pairs in half of its state: choose an even "
+                         f'd_state of at least 4, not {c.d_state}')
+
+# %% ../../nbs/nets/07_backbones.ipynb #c6a979e0
 @dataclass(frozen=True)
 class BackboneConfig(Config):
     "An image backbone; the defaults are those of the MNIST protocol."
@@ -80,35 +97,22 @@ class BackboneConfig(Config):
 
     def check(self):
         size, patch, width = self.image_size, self.patch, self.width
-        pattern = len(KINDS[self.kind])
         if size % patch:
             raise ValueError(f'patch size {patch} does not divide the image size {size}: '
                              'choose a divisor')
-        if width % self.heads:
-            raise ValueError('heads must divide the width: '
-                             f'{self.heads} heads do not divide {width}')
+        check_body(self)
         if width % 4:
             raise ValueError('two-dimensional positions need a width divisible by 4, '
                              f'got {width}')
         if self.kind == 'PL' and width % (2 * LINEAR_HEADS):
             raise ValueError(f"kind 'PL' has {LINEAR_HEADS} heads: choose a width divisible by "
                              f'{2 * LINEAR_HEADS}, not {width}')
-        if self.depth % pattern:
-            raise ValueError(f'{self.kind} alternates {pattern} kinds of block: '
-                             f'depth {self.depth} must be even')
         if self.scan_order != 'rows' and self.kind not in ORDERED:
             raise ValueError(f'kind {self.kind!r} reads its tokens all at once: choose scan_order '
                              f"'rows', or one of the kinds {', '.join(ORDERED)}")
         if self.step_sizes and self.predicts != 'velocity':
             raise ValueError('a model with step sizes learns mean velocities: '
                              f"choose predicts 'velocity', not {self.predicts!r}")
-        if self.mixer != 'mamba' and width > HEADDIM and width % HEADDIM:
-            raise ValueError(f'mixer {self.mixer!r} has {NGROUPS} groups of heads of '
-                             f'{HEADDIM} channels: choose a multiple of {HEADDIM}, or at most {HEADDIM}, '
-                             f'as the width, not {width}')
-        if self.mixer == 'mamba3' and (self.d_state % 2 or self.d_state < 4):
-            raise ValueError("mixer 'mamba3' turns pairs in half of its state: choose an even "
-                             f'd_state of at least 4, not {self.d_state}')
 
     @property
     def tokens(self) -> int:
@@ -132,10 +136,10 @@ def make_other(kind:str,          # 'attention', 'gated_linear', 'window' or 'co
                c:BackboneConfig   # sizes
               ) -> nn.Module:     # (B, L, width) -> (B, L, width)
     "The mixer of a block that has an MLP."
-    side = c.image_size // c.patch
-    grid = side, side
     if kind == 'attention': return Attention(c.width, c.heads)
     if kind == 'gated_linear': return GatedLinearAttention(c.width, LINEAR_HEADS, c.bidirectional)
+    side = c.image_size // c.patch
+    grid = side, side
     if kind == 'window': return WindowAttention(c.width, c.heads, grid, WINDOW)
     return DepthwiseConv(c.width, grid, WINDOW)
 
@@ -186,54 +190,41 @@ def _check_label(label:Tensor, t:Tensor, classes:int, training:bool):
     if label.device.type != 'cpu': label._read_for = classes
 
 # %% ../../nbs/nets/07_backbones.ipynb #bf26be46
-class Backbone(nn.Module):
-    "A velocity model for images: tokeniser, body, head."
-    def __init__(self, config:BackboneConfig,   # the whole description
-                 label_dropout:float=.1):       # share of labels dropped in training, for guidance
+class TokenBackbone(nn.Module):
+    "Tokeniser, condition, body and head. A subclass says where its tokens lie, and makes them."
+    def __init__(self, config:Config,           # the whole description
+                 numbers:int,                   # in a token, before and after
+                 label_dropout:float=.1):       # share of conditions dropped in training, for guidance
         super().__init__()
         c = config
-        side = c.image_size // c.patch
-        pixels = c.channels * c.patch**2
         pattern = KINDS[c.kind]
-        kinds = pattern * (c.depth // len(pattern))
+        self.kinds = pattern * (c.depth // len(pattern))
         self.config = config
         self.label_dropout = label_dropout
         self.gradient_checkpointing = False
-        self.embed = nn.Linear(pixels, c.width)
-        self._add_positions(position_embedding(side, side, c.width))
-        self._add_order(side, kinds)
+        self.embed = nn.Linear(numbers, c.width)
+        self._add_places()
         self.time = TimeEmbedding(c.cond_width)
         self.step_size = TimeEmbedding(c.cond_width) if c.step_sizes else None
         self.label = nn.Embedding(c.classes + 1, c.cond_width) if c.classes else None
         self.added = nn.Linear(c.cond_width, c.width) if c.conditioning == 'added' else None
-        self.blocks = nn.ModuleList(make_block(kind, c) for kind in kinds)
+        self.blocks = nn.ModuleList(make_block(kind, c) for kind in self.kinds)
         self.norm = nn.LayerNorm(c.width)
-        self.head = zero_linear(c.width, pixels)
+        self.head = zero_linear(c.width, numbers)
 
-    def _add_positions(self, sinusoids:Tensor):
-        "Positions of the tokens: fixed, or learned from noise of the same root mean square."
-        positions = self.config.position_scale * sinusoids
-        if self.config.positions == 'sinusoidal':
-            self.register_buffer('positions', positions, persistent=False)
-        else:
-            noise = torch.randn_like(positions) * self.config.position_scale
-            self.positions = nn.Parameter(noise * .5**.5)
+    def _add_places(self): "Positions and order of the tokens, where the configuration gives them."
 
-    def _add_order(self, side:int, kinds:tuple):
-        "In which order tokens are read: by all blocks, and which blocks read columns."
-        ordered = [i for i, kind in enumerate(kinds) if kind in ('mamba', 'gated_linear')]
-        alternating = self.config.scan_order == 'alternating'
-        self.in_columns = ordered[1::2] if alternating else []
-        order = hilbert_order(side) if self.config.scan_order == 'hilbert' else None
+    def _set_order(self, order:Tensor|None): # (L,) the token that is read first, then the next
+        "In which order all blocks read; None: as they come."
         self.register_buffer('order', order, persistent=False)
         back = None if order is None else inverse_order(order)
         self.register_buffer('order_back', back, persistent=False)
 
     def drop_condition(self, u:Tensor,   # (B,) uniform in [0, 1)
-                       label:Tensor      # (B,) class numbers
+                       **condition       # such as `label`: (B,) class numbers
                       ) -> dict:         # the condition of a training step
-        "Leave out a share of the labels, for guidance. The trainer draws `u`."
-        return {'label': label, 'dropped': u < self.label_dropout}
+        "Leave out a share of the conditions, for guidance. The trainer draws `u`."
+        return {**condition, 'dropped': u < self.label_dropout}
 
     def condition(self, t:Tensor,        # (B,) in [0, 1]
                   label:Tensor|None,     # (B,) class numbers, or None
@@ -252,6 +243,60 @@ class Backbone(nn.Module):
         elif dropped is not None: label = torch.where(dropped, none, label)
         return c + self.label(label)
 
+    def _embed(self, tokens:Tensor,      # (B, L, numbers) on the whole grid
+               positions:Tensor          # (L, width)
+              ) -> Tensor:               # (B, L, width) in the order in which they are read
+        "Tokens with their positions."
+        if self.order is not None: tokens, positions = tokens[:, self.order], positions[self.order]
+        return self.embed(tokens) + positions
+
+    def _run_block(self, block:nn.Module, h:Tensor, cond:Tensor, **to_mixer) -> Tensor:
+        "One block; with `gradient_checkpointing` its activations are computed again, not kept."
+        if not (self.gradient_checkpointing and self.training): return block(h, cond, **to_mixer)
+        return checkpoint(block, h, cond, use_reentrant=False, **to_mixer)
+
+    def _run_body(self, h:Tensor,       # (B, L, width)
+                  cond:Tensor,          # (B, cond_width)
+                  **to_mixers           # kind of block -> what its mixer needs besides
+                 ) -> Tensor:           # (B, L, width)
+        "All blocks in turn."
+        for kind, block in zip(self.kinds, self.blocks):
+            h = self._run_block(block, h, cond, **to_mixers.get(kind, {}))
+        return h
+
+    def _put_back(self, v:Tensor) -> Tensor: # (B, L, numbers) as read
+        "Tokens in the order of the grid."
+        return v if self.order is None else v[:, self.order_back]
+
+# %% ../../nbs/nets/07_backbones.ipynb #afcc3995
+class Backbone(TokenBackbone):
+    "A velocity model for images: tokeniser, body, head."
+    def __init__(self, config:BackboneConfig,   # the whole description
+                 label_dropout:float=.1):       # share of labels dropped in training, for guidance
+        super().__init__(config, config.channels * config.patch**2, label_dropout)
+
+    def _add_places(self):
+        "Positions of the tokens, and in which order they are read."
+        side = self.config.image_size // self.config.patch
+        self._add_positions(position_embedding(side, side, self.config.width))
+        self._add_order(side)
+
+    def _add_positions(self, sinusoids:Tensor):
+        "Positions of the tokens: fixed, or learned from noise of the same root mean square."
+        positions = self.config.position_scale * sinusoids
+        if self.config.positions == 'sinusoidal':
+            self.register_buffer('positions', positions, persistent=False)
+        else:
+            noise = torch.randn_like(positions) * self.config.position_scale
+            self.positions = nn.Parameter(noise * .5**.5)
+
+    def _add_order(self, side:int):
+        "In which order tokens are read: by all blocks, and which blocks read columns."
+        ordered = [i for i, kind in enumerate(self.kinds) if kind in ('mamba', 'gated_linear')]
+        alternating = self.config.scan_order == 'alternating'
+        self.in_columns = ordered[1::2] if alternating else []
+        self._set_order(hilbert_order(side) if self.config.scan_order == 'hilbert' else None)
+
     def _add_step_size(self, cond:Tensor, t:Tensor, d:Tensor|None) -> Tensor:
         "The condition with the embedding of the step size. Raises ValueError where there is none."
         if self.step_size is not None:
@@ -259,11 +304,6 @@ class Backbone(nn.Module):
         if d is None: return cond
         raise ValueError('this model was built without step sizes (step_sizes=False): '
                          'leave `d` out or train one with step_sizes=True')
-
-    def _run_block(self, block:nn.Module, h:Tensor, cond:Tensor) -> Tensor:
-        "One block; with `gradient_checkpointing` its activations are computed again, not kept."
-        if not (self.gradient_checkpointing and self.training): return block(h, cond)
-        return checkpoint(block, h, cond, use_reentrant=False)
 
     def _run_body(self, h:Tensor, cond:Tensor) -> Tensor:
         "All blocks, some of them on the transposed grid."
@@ -285,16 +325,12 @@ class Backbone(nn.Module):
         shape = (c.channels, c.image_size, c.image_size)
         if x.shape[1:] != shape:
             raise ValueError(f'this model takes images of shape {shape}, got {tuple(x.shape[1:])}')
-        patches, positions = patchify(x, c.patch), self.positions
-        if self.order is not None:
-            patches, positions = patches[:, self.order], positions[self.order]
-        h = self.embed(patches) + positions                 # (B, L, d)
+        h = self._embed(patchify(x, c.patch), self.positions) # (B, L, d)
         cond = self.condition(t, label, dropped)            # (B, cond_width)
         cond = self._add_step_size(cond, t, d)
         if self.added is not None: h = h + self.added(cond)[:, None]
         h = self._run_body(h, cond)
-        v = self.head(self.norm(h))                         # (B, L, C*p*p)
-        if self.order is not None: v = v[:, self.order_back]
+        v = self._put_back(self.head(self.norm(h)))         # (B, L, C*p*p)
         v = unpatchify(v, c.patch, c.image_size)
         if c.predicts == 'data' and not self.training: return predicted_velocity(v, x, t)
         return v
@@ -317,7 +353,8 @@ def count_parameters(model:nn.Module) -> dict[str, int]: # part -> number of par
     mamba = [m for m in mixers if m not in (*attention, *convolution)]
     mlps = [b.branches[1:] for b in model.blocks]
     conditioning = [m for b in model.blocks for m in (b.ada, b.norms)]
-    shared = [model.embed, model.norm, model.head, model.added, model.positions]
+    own = [getattr(model, name, None) for name in ('positions', 'reader')]
+    shared = [model.embed, model.norm, model.head, model.added, *own]
     return {'mamba': _count(*mamba),
             'attention': _count(*attention),
             'convolution': _count(*convolution),

@@ -108,9 +108,11 @@ class Block(nn.Module):
         return modulations.chunk(n, -1) if n > 1 else [modulations]
 
     def forward(self, x:Tensor, # (B, L, d)
-                c:Tensor        # (B, cond_width)
+                c:Tensor,       # (B, cond_width)
+                **to_mixer      # passed on to the mixer
                ) -> Tensor:     # (B, L, d)
         modulations = self._modulations(c)
         for inner, norm, modulation in zip(self.branches, self.norms, modulations):
-            x = adaln_residual(x, modulation, norm, inner, self.post_norm)
+            x = adaln_residual(x, modulation, norm, inner, self.post_norm, **to_mixer)
+            to_mixer = {}
         return x
