@@ -687,14 +687,21 @@ def _unwrapped(places:list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         places = inner
     return places
 
+def _named_split(folders:tuple[str, ...]) -> tuple[str, str]|None: # class and split
+    "By a folder `train` or `test`: the class is the one in it or, if there is none, around it."
+    places = [k for k, name in enumerate(folders) if name in _SPLITS]
+    if not places: return None
+    k = places[-1]
+    if k + 1 < len(folders): return folders[k + 1], folders[k]
+    return folders[k - 1] if k else '', folders[k]
+
 def _classes_and_splits(names:list[str] # of files, sorted
                        ) -> tuple[list[str], list[str]]: # '' for no class; 'train' or 'test'
     "Class and split of each file."
     folders = [Path(name).parts[:-1] for name in names]
-    if all(len(f) > 1 and f[-1] in _SPLITS for f in folders):        # ModelNet's layout
-        return [f[-2] for f in folders], [f[-1] for f in folders]
-    folders = _unwrapped(folders)
-    classes = [f[0] if f else '' for f in folders]
+    named = [_named_split(f) for f in folders]
+    if None not in named: return [c for c, _ in named], [s for _, s in named]
+    classes = [f[0] if f else '' for f in _unwrapped(folders)]
     if '' in classes: classes = [''] * len(names)
     seen, splits = {}, []
     for name in classes:
@@ -959,7 +966,7 @@ def _first_hits(solid:Tensor, camera:Tensor, size:int) -> tuple[Tensor, Tensor]:
     centres = (torch.arange(size, device=device) + .5) / size * 2 - 1
     steps = 4 * max(solid.shape[2:])                       # of less than half a voxel
     depth = torch.linspace(-_REACH, _REACH, steps, device=device)
-    across, above = centres * 1.44, -centres * 1.44        # the whole cube, from every side
+    across, above = centres * 1.44, -centres * 1.44        # somewhat more than the cube
     right, up, forward = (axis[:, None, None] for axis in camera.unbind(1))    # (B, 1, 1, 3) each
     plane = above[:, None, None] * up + across[:, None] * right
     rays = depth[:, None, None, None] * forward[:, None]                   # (B, S, 1, 1, 3)
@@ -998,7 +1005,8 @@ def shaded(voxels:Tensor,              # uint8 (B, 1, D, H, W) of 0 and 1
            elevation:float|Tensor=20., # degrees above the horizon, also (B,)
            size:int=64                 # pixels per side
           ) -> Tensor:                 # uint8 (B, 1, size, size), 255 where nothing is seen
-    "Shaded views of shapes without perspective, from outside."
+    """Shaded views of shapes without perspective, from outside. The whole cube is in the picture
+    up to an elevation of 20 degrees; from further above its corners are not."""
     angles = [torch.as_tensor(a, device=voxels.device).float() for a in (azimuth, elevation)]
     camera = _camera(*(a.expand(len(voxels)) for a in angles))
     parts = zip(voxels.split(_VIEWS), camera.split(_VIEWS))
