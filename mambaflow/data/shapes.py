@@ -287,7 +287,7 @@ def _arms(m, lower):
 
 def _chair(u):
     "Seat, four legs or a column, a back (solid, of bars or of rails), arms in half of them."
-    m = _measures(u, w=(.2, .32), d=(.2, .3), t=_THICK, leg=_THICK, seat=(.32, .48), top=(.72, .94),
+    m = _measures(u, w=(.2, .32), d=(.2, .3), t=_THICK, leg=_THICK, seat=(.32, .48), top=(.8, .94),
                   base=(0, 3), back=(0, 3), arm=(0, 2), rise=(.14, .2))
     left, right = .5 - m.w, .5 + m.w
     upper = m.seat + m.t
