@@ -46,19 +46,25 @@ class Mesh:
         return torch.linalg.cross(b - a, c - a) / 2
 
     @property
-    def area(self) -> float: return self.normals.norm(dim=1).sum().item()
+    def areas(self) -> Tensor: # float64 (F,)
+        return self.normals.norm(dim=1)
+
+    @property
+    def area(self) -> float: return self.areas.sum().item()
 
     @property
     def volume(self) -> float: # negative for a mesh that is inside out
         first = self.corners[:, 0]
-        return (first * self.normals).sum().item() / 3
+        products = first * self.normals
+        return products.sum().item() / 3
 
     @property
     def watertight(self) -> bool:
         "Whether each edge belongs to two triangles, which pass it in opposite directions."
         keys, opposite = _edge_keys(self.faces)
-        once = len(keys.unique()) == len(keys)
-        return once and torch.equal(keys.sort().values, opposite.sort().values)
+        distinct = keys.unique()
+        if len(distinct) < len(keys): return False
+        return torch.equal(distinct, opposite.unique())
 
     @property
     def euler(self) -> int:
@@ -93,7 +99,8 @@ def _check_mesh(vertices:Tensor, faces:Tensor):
 def default_level(voxels:Tensor # any shape, values in [-1, 1] or in [0, 1]
                  ) -> float:    # 0 or 0.5
     "The value in the middle of the range: above it a voxel is occupied."
-    return 0. if bool((voxels < 0).any()) else .5
+    has_negative = bool((voxels < 0).any())
+    return 0. if has_negative else .5
 
 def _shapes(voxels, name:str='voxels') -> Tensor: # float32 (B, 1, S, S, S)
     "One shape or several as a batch. Raises ValueError for what is no cube of finite values."
@@ -133,8 +140,9 @@ def to_mesh(voxels:Tensor,         # (S, S, S): (z, y, x), values in [-1, 1] or 
         raise ValueError(f'an empty shape has no surface: no voxel is above the level {used:g}, '
                          f'the highest value is {x.max().item():g}')
     zyx, faces, _, _ = marching_cubes(v.cpu().numpy(), 0.)
-    xyz = (zyx[:, ::-1] - .5) / x.shape[-1]             # less one of padding, plus half a voxel
-    return Mesh(torch.from_numpy(xyz.copy()), torch.from_numpy(faces.copy()).long())
+    vertices = torch.tensor(zyx.copy()).flip(1)
+    xyz = (vertices - .5) / x.shape[-1]                 # less one of padding, plus half a voxel
+    return Mesh(xyz, torch.tensor(faces.copy()).long())
 
 # %% ../../nbs/data/07_meshes.ipynb #3fbc8974
 def surface_points(mesh:Mesh,
@@ -143,7 +151,7 @@ def surface_points(mesh:Mesh,
                   ) -> Tensor:                          # float32 (n, 3)
     "Independent points, uniform on the surface. Raises ValueError for a mesh without area."
     if n < 1: raise ValueError(f'expected at least one point, got {n}')
-    ends = mesh.normals.norm(dim=1).cumsum(0)
+    ends = mesh.areas.cumsum(0)
     if not ends[-1] > 0: raise ValueError('a mesh without area has no points: all its triangles are '
                                           'lines or points')
     u = torch.rand(n, 3, generator=generator, dtype=torch.float64, device=ends.device)
@@ -173,8 +181,10 @@ def point_clouds(voxels:Tensor,         # (B, 1, S, S, S) or (B, S, S, S)
                          f"them {missing[:5]}: leave them out, or choose empty='centre'")
     rng = torch.Generator().manual_seed(seed)
     clouds = torch.full((len(x), n, 3), .5)
-    for i in tqdm(has_voxels.nonzero().flatten().tolist(), 'surfaces', disable=not progress):
-        clouds[i] = surface_points(to_mesh(x[i], level), n, rng)
+    solid = has_voxels.nonzero().flatten().tolist()
+    for i in tqdm(solid, 'surfaces', disable=not progress):
+        mesh = to_mesh(x[i], level)
+        clouds[i] = surface_points(mesh, n, rng)
     return clouds
 
 # %% ../../nbs/data/07_meshes.ipynb #d5732966
@@ -218,16 +228,18 @@ def view_axes(azimuth:Tensor,   # (B,) degrees from x towards y
              ) -> Tensor:       # (B, 3, 3): unit vectors to the right, up, and to the viewer
     "The directions of a picture in space."
     a, e = azimuth.deg2rad(), elevation.deg2rad()
-    nothing = torch.zeros_like(a)
-    right = torch.stack([-a.sin(), a.cos(), nothing], 1)
-    up = torch.stack([-e.sin() * a.cos(), -e.sin() * a.sin(), e.cos()], 1)
-    viewer = torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], 1)
+    x, y = a.cos(), a.sin()             # where the viewer stands on the ground
+    out, high = e.cos(), e.sin()
+    right = torch.stack([-y, x, torch.zeros_like(x)], 1)
+    up = torch.stack([-high * x, -high * y, out], 1)
+    viewer = torch.stack([out * x, out * y, high], 1)
     return torch.stack([right, up, viewer], 1)
 
 # %% ../../nbs/data/07_meshes.ipynb #1c31eb96
 def _centred(count:int, device) -> Tensor: # (count,)
     "The middles of equal parts of the picture's side, from its own middle."
-    return ((torch.arange(count, device=device) + .5) / count - .5) * _EXTENT
+    middles = torch.arange(count, device=device) + .5
+    return (middles / count - .5) * _EXTENT
 
 def _rays(frame:Tensor, # (B, 3, 3), see `view_axes`, in units of the result
           size:int      # pixels, R
@@ -243,9 +255,12 @@ def _first_hits(values:Tensor, # (B, K, R, R), above 0 within the shape
     "Where each ray enters the shape: between its first sample within and the one before."
     inside = values > 0
     k = inside.byte().argmax(1, keepdim=True).clamp(min=1)          # (B, 1, R, R)
-    after, before = values.gather(1, k), values.gather(1, k - 1)
-    share = (after / (after - before).clamp(min=1e-9)).clamp(0, 1)  # of the step back
-    depth = depths[k] + share * (depths[0] - depths[1])
+    after = values.gather(1, k)
+    before = values.gather(1, k - 1)
+    rise = (after - before).clamp(min=1e-9)
+    share = (after / rise).clamp(0, 1)                              # of the step back
+    step = depths[0] - depths[1]
+    depth = depths[k] + share * step
     return depth[:, 0], inside.any(1)
 
 # %% ../../nbs/data/07_meshes.ipynb #9097d310
@@ -253,15 +268,19 @@ def _slopes(volume:Tensor # (B, 1, ...)
            ) -> Tensor:   # (B, 3, ...): along x, y and z
     "Negative slopes of the values, smoothed over three voxels twice: they point outwards."
     smooth = volume.clamp(-1, 1)
-    for _ in range(2): smooth = F.avg_pool3d(F.pad(smooth, (1,) * 6, mode='replicate'), 3, 1)
+    for _ in range(2):
+        padded = F.pad(smooth, (1,) * 6, mode='replicate')
+        smooth = F.avg_pool3d(padded, 3, 1)
     slopes = torch.gradient(smooth[:, 0], dim=(1, 2, 3))
     return -torch.stack(slopes[::-1], 1)
 
 def _brightness(normals:Tensor # (..., 3): to the right, up, to the viewer
                ) -> Tensor:    # (...)
     "Half of Lambert's law, squared: dark sides keep their form."
-    light = torch.tensor(_LIGHT, dtype=normals.dtype, device=normals.device)
-    lit = (F.normalize(normals, dim=-1) @ F.normalize(light, dim=0) + 1) / 2
+    light = torch.tensor(_LIGHT).to(normals)
+    light = F.normalize(light, dim=0)
+    unit = F.normalize(normals, dim=-1)
+    lit = (unit @ light + 1) / 2
     return _BLACK + (_WHITE - _BLACK) * lit.square()
 
 # %% ../../nbs/data/07_meshes.ipynb #9d180c58
@@ -311,9 +330,12 @@ def shaded(voxels:Tensor,             # (B, 1, S, S, S), (B, S, S, S) or (S, S, 
     if level is None: level = default_level(x)
     axes = view_axes(_angles(azimuth, len(x), x.device), _angles(elevation, len(x), x.device))
     rays = (size * smooth)**2
-    at_once = max(1, int(_POINTS / (rays * 2 * _EXTENT * x.shape[-1])))
-    parts = [F.avg_pool2d(_picture(_above(part, level), a, size * smooth), smooth)
-             for part, a in zip(x.split(at_once), axes.split(at_once))]
+    samples = rays * 2 * _EXTENT * x.shape[-1]          # of one shape
+    at_once = max(1, int(_POINTS / samples))
+    parts = []
+    for part, a in zip(x.split(at_once), axes.split(at_once)):
+        fine = _picture(_above(part, level), a, size * smooth)
+        parts.append(F.avg_pool2d(fine, smooth))
     return torch.cat(parts).round().byte()
 
 # %% ../../nbs/data/07_meshes.ipynb #6a94c4af
@@ -341,14 +363,17 @@ def draw_mesh(ax,                   # axes of matplotlib
              ):                     # the axes
     "Draw a shaded mesh, seen as by `shaded`."
     axes = view_axes(torch.tensor([azimuth]), torch.tensor([elevation])).double()[0]
-    seen = (mesh.corners.cpu() - .5) @ axes.T                  # (F, 3, 3): right, up, viewer
+    corners = mesh.corners.cpu() - .5
+    seen = corners @ axes.T                                    # (F, 3, 3): right, up, viewer
     normals = mesh.normals.cpu() @ axes.T
-    facing = (normals[:, 2] > 0).nonzero().flatten()
-    order = facing[seen[facing, :, 2].mean(1).argsort()]
-    shade = _brightness(normals[order])[:, None] / 255
-    colours = (shade * torch.tensor(colour)).numpy()
-    ax.add_collection(PolyCollection(seen[order, :, :2].numpy(), facecolors=colours,
-                                     edgecolors=colours, linewidths=.7))
+    nearness = seen[..., 2].mean(1)
+    order = nearness.argsort()
+    order = order[normals[order, 2] > 0]                       # triangles that face the viewer
+    shade = _brightness(normals[order]) / 255
+    colours = (shade[:, None] * torch.tensor(colour)).numpy()
+    flat = seen[order, :, :2].numpy()
+    triangles = PolyCollection(flat, facecolors=colours, edgecolors=colours, linewidths=.7)
+    ax.add_collection(triangles)
     half = _EXTENT / 2
     ax.set(xlim=(-half, half), ylim=(-half, half), aspect='equal')
     return ax
@@ -357,21 +382,26 @@ def draw_mesh(ax,                   # axes of matplotlib
 def read_asset(name:str # file beside this module, such as 'meshes.js'
               ) -> str: # its text
     "A file that comes with the package."
-    return files('mambaflow.data').joinpath(name).read_text(encoding='utf8')
+    file = files('mambaflow.data')/name
+    return file.read_text(encoding='utf8')
 
-def _base64(array:np.ndarray) -> str: return base64.b64encode(array.tobytes()).decode()
+def _base64(array:np.ndarray, kind:str) -> str:
+    "Numbers as text, of a type that a browser reads."
+    data = array.astype(kind).tobytes()
+    return base64.b64encode(data).decode()
 
 def mesh_data(mesh:Mesh) -> dict: # JSON-ready, what the function `turnMesh` of meshes.js takes
     "A mesh for a page: places in 16 bits, about 24 bytes a triangle."
     vertices = mesh.vertices.cpu().double()
     low = vertices.amin(0)
-    scale = (vertices.amax(0) - low).max().item() or 1.
-    places = ((vertices - low) / scale * 65535).round().numpy()
+    sides = vertices.amax(0) - low
+    scale = sides.max().item() or 1.
+    places = (vertices - low) * (65535 / scale)
     wide = len(vertices) > 65536
-    faces = mesh.faces.cpu().numpy()
+    kind = '<u4' if wide else '<u2'
     return dict(low=low.tolist(), scale=scale, wide=wide,
-                vertices=_base64(places.astype('<u2')),
-                faces=_base64(faces.astype('<u4' if wide else '<u2')))
+                vertices=_base64(places.round().numpy(), '<u2'),
+                faces=_base64(mesh.faces.cpu().numpy(), kind))
 
 # %% ../../nbs/data/07_meshes.ipynb #8c597a3a
 def mesh_html(mesh:Mesh,

@@ -35,11 +35,18 @@ def _check_clouds(a:Tensor, b:Tensor):
             raise ValueError(f'{name} must be finite: NaN or infinity in {len(places)} of {len(x)} '
                              f'clouds, among them {places[:5]}')
 
+def _check_pairs(a:Tensor, b:Tensor):
+    "Raise ValueError unless there are equally many clouds."
+    if len(a) == len(b): return
+    raise ValueError(f'pairs need equally many clouds, got {len(a)} and {len(b)}')
+
 def _chamfer_dense(a:Tensor, b:Tensor) -> Tensor: # (B,)
     "All distances of paired clouds. Without the matrix product, whose rounding near 0 is large."
     exact = 'donot_use_mm_for_euclid_dist'
-    squares = torch.cdist(a, b, compute_mode=exact).square()
-    return squares.amin(2).mean(1) + squares.amin(1).mean(1)
+    distances = torch.cdist(a, b, compute_mode=exact)
+    squares = distances.square()
+    there, back = squares.amin(2), squares.amin(1)
+    return there.mean(1) + back.mean(1)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #60737dce
 def chamfer(a:Tensor, # (B, N, 3)
@@ -47,8 +54,9 @@ def chamfer(a:Tensor, # (B, N, 3)
            ) -> Tensor: # (B,)
     "Chamfer distances of pairs: mean squared distances to the nearest point, both ways, added."
     _check_clouds(a, b)
-    if len(a) != len(b): raise ValueError(f'pairs need equally many clouds, got {len(a)} and {len(b)}')
-    return torch.cat([_chamfer_dense(x, y) for x, y in zip(a.split(16), b.split(16))])
+    _check_pairs(a, b)
+    parts = zip(a.split(16), b.split(16))
+    return torch.cat([_chamfer_dense(x, y) for x, y in parts])
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #903e9255
 def _assignment_cost(a:np.ndarray, # float64 (N, 3)
@@ -65,7 +73,10 @@ def _check_equal(a:Tensor, b:Tensor):
     raise ValueError(f'EMD assigns points one to one, got {a.shape[1]} and {b.shape[1]}: '
                      'draw equally many')
 
-def _as_double(x:Tensor) -> np.ndarray: return x.detach().cpu().double().numpy()
+def _as_double(x:Tensor) -> np.ndarray: # float64
+    "Coordinates for scipy."
+    on_cpu = x.detach().cpu()
+    return on_cpu.double().numpy()
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #1c5e2bec
 def emd(a:Tensor, # (B, N, 3)
@@ -73,12 +84,18 @@ def emd(a:Tensor, # (B, N, 3)
        ) -> Tensor: # float64 (B,)
     "Earth mover's distances of pairs: mean distance under the best assignment, exact."
     _check_clouds(a, b)
+    _check_pairs(a, b)
     _check_equal(a, b)
-    if len(a) != len(b): raise ValueError(f'pairs need equally many clouds, got {len(a)} and {len(b)}')
-    costs = [_assignment_cost(x, y) for x, y in zip(_as_double(a), _as_double(b))]
+    pairs = zip(_as_double(a), _as_double(b))
+    costs = [_assignment_cost(x, y) for x, y in pairs]
     return torch.tensor(costs, dtype=torch.float64)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #8897cae6
+def _occupied(voxels:Tensor, level:float|None) -> Tensor: # (B, voxels)
+    "Which voxels are above the level."
+    if level is None: level = default_level(voxels)
+    return voxels.flatten(1) > level
+
 def voxel_iou(a:Tensor,              # (B, ...): voxels in [-1, 1] or in [0, 1]
               b:Tensor,              # the same shape
               level:float|None=None  # above it a voxel is occupied; see `default_level`
@@ -89,10 +106,12 @@ def voxel_iou(a:Tensor,              # (B, ...): voxels in [-1, 1] or in [0, 1]
                          f'{tuple(a.shape)} and {tuple(b.shape)}')
     if not (a.isfinite().all() and b.isfinite().all()):
         raise ValueError('voxels must be finite, got NaN or infinity')
-    x, y = ((v > (default_level(v) if level is None else level)).flatten(1) for v in (a, b))
-    both = (x & y).sum(1).double()
-    either = (x | y).sum(1).double()
-    return torch.where(either > 0, both / either.clamp(min=1), 1.)
+    x = _occupied(a, level)
+    y = _occupied(b, level)
+    both = (x & y).sum(1)
+    either = (x | y).sum(1)
+    share = both.double() / either.clamp(min=1)
+    return torch.where(either > 0, share, 1.)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #18de83ce
 def _nearest_means(a:Tensor, # (A, N, 3)
@@ -111,7 +130,9 @@ def _nearest_means(a:Tensor, # (A, N, 3)
 
 def _cores() -> int:
     "Processors that this process may use."
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    if not hasattr(os, 'sched_getaffinity'): return os.cpu_count()
+    mine = os.sched_getaffinity(0)
+    return len(mine)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #74f0c6f6
 _PAIRS = 2**28                      # distances of points at a time on a GPU: 1 GB
@@ -161,7 +182,9 @@ def emd_matrix(a:Tensor,           # (A, N, 3)
     first, second = _as_double(x), _as_double(y)
     matrix = torch.zeros(len(x), len(y), dtype=torch.float64)
     pairs = _pairs(len(x), None if b is None else len(y))
-    def cost(pair): return _assignment_cost(first[pair[0]], second[pair[1]])
+    def cost(pair):
+        i, j = pair
+        return _assignment_cost(first[i], second[j])
     with ThreadPoolExecutor(_cores()) as pool:
         costs = pool.map(cost, pairs)
         for (i, j), value in zip(pairs, tqdm(costs, 'EMD', len(pairs), disable=not progress)):
@@ -197,6 +220,11 @@ def _check_matrix(distances:Tensor, n_samples:int, counts:Tensor|None) -> Tensor
     if counts is None: return torch.ones(n, dtype=torch.float64)
     return counts.double()
 
+def _weighted_mean(values:Tensor, counts:Tensor) -> float: # of (T,) each
+    "Mean of values that are there several times."
+    total = (values * counts).sum()
+    return (total / counts.sum()).item()
+
 def _without_absent(distances:Tensor, present:Tensor) -> Tensor: # (..., T)
     "Infinity in the columns of shapes that are not there."
     return distances.masked_fill(~present, math.inf)
@@ -216,7 +244,7 @@ def one_nna(distances:Tensor,        # (T, T), samples first
     nearest = others == others.amin(1, keepdim=True)
     weights = nearest * counts                             # ties count by their share
     share = (weights * own_set).sum(1) / weights.sum(1)
-    return ((counts * share).sum() / counts.sum()).item()
+    return _weighted_mean(share, counts)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #6de53667
 def coverage(distances:Tensor,        # (T, T), samples first
@@ -230,7 +258,7 @@ def coverage(distances:Tensor,        # (T, T), samples first
     nearest = across.argmin(1)[ours > 0]
     covered = torch.zeros(len(theirs), dtype=torch.float64)
     covered[nearest] = 1
-    return ((covered * theirs).sum() / theirs.sum()).item()
+    return _weighted_mean(covered, theirs)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #fb0bdb76
 def mmd(distances:Tensor,        # (T, T), samples first
@@ -240,23 +268,26 @@ def mmd(distances:Tensor,        # (T, T), samples first
     "Mean distance of a reference to its nearest sample."
     counts = _check_matrix(distances, n_samples, counts)
     ours, theirs = counts[:n_samples], counts[n_samples:]
-    across = _without_absent(distances[:n_samples, n_samples:].T, ours > 0)
-    return ((across.amin(1) * theirs).sum() / theirs.sum()).item()
+    across = _without_absent(distances[n_samples:, :n_samples], ours > 0)
+    return _weighted_mean(across.amin(1), theirs)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #caccebe7
-def bootstrap_error(statistic:Callable[[Tensor], float], # of counts (T,): how often each shape is drawn
-                    sizes:Sequence[int],  # shapes of each set, T together; drawn within their set
-                    repeats:int=400,      # draws
-                    seed:int=0            # of the draws
+def bootstrap_error(statistic:Callable,  # of counts (T,), how often each shape is drawn: a float
+                    sizes:Sequence[int], # shapes of each set, T together; drawn within their set
+                    repeats:int=400,     # draws
+                    seed:int=0           # of the draws
                    ) -> float:
     "Standard error of a statistic of shapes, by drawing shapes with replacement."
     if min(sizes) < 2 or repeats < 2:
         raise ValueError('a standard error needs at least 2 shapes in each set and 2 repeats, got '
                          f'{tuple(sizes)} and {repeats}')
     rng = torch.Generator().manual_seed(seed)
-    def counts(n): return torch.randint(n, (n,), generator=rng).bincount(minlength=n)
-    values = [statistic(torch.cat([counts(n) for n in sizes])) for _ in range(repeats)]
-    return torch.tensor(values, dtype=torch.float64).std().item()
+    values = torch.zeros(repeats, dtype=torch.float64)
+    for k in range(repeats):
+        drawn = [torch.randint(n, (n,), generator=rng) for n in sizes]
+        counts = [d.bincount(minlength=n) for d, n in zip(drawn, sizes)]
+        values[k] = statistic(torch.cat(counts))
+    return values.std().item()
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #7773f834
 SET_METRICS = {'1-NNA': one_nna, 'COV': coverage, 'MMD': mmd}
@@ -313,9 +344,9 @@ def mean_row(metric:str,         # its name
             ) -> dict:           # keys of a row
     """Mean over shapes with its standard error, for IoU and distances of predicted shapes. Of two
     methods that saw the same shapes, the differences of their values are what to average."""
-    x = values.detach().cpu().double().flatten()
+    x = torch.from_numpy(_as_double(values)).flatten()
     if not x.isfinite().all(): raise ValueError(f'{metric} must be finite, got NaN or infinity')
-    def statistic(counts): return ((counts * x).sum() / counts.sum()).item()
+    def statistic(counts): return _weighted_mean(x, counts)
     error = bootstrap_error(statistic, [len(x)], repeats)
     return {'source': source, 'metric': metric, 'value': x.mean().item(), 'stderr': error,
             'n': len(x), **more}
