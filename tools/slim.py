@@ -1,5 +1,5 @@
 """Make the pictures in notebooks (their PNG outputs) and PNG files smaller: a palette of some colours instead of 24 or 32 bits a pixel; photos in notebooks as JPEG.
-Pictures without colour, such as grids of digits, get eight greys.
+Pictures without colour, such as grids of digits, get a sixth as many greys, four to eight.
 usage: python tools/slim.py COLOURS FILE..."""
 import base64
 import io
@@ -26,7 +26,7 @@ def is_grey(picture:Image.Image) -> bool:
 def slim(png:bytes, colours:int) -> bytes:
     "The same picture with a palette, if that is smaller by a quarter: what is done is not done again."
     picture = flat(png)
-    if is_grey(picture): colours = min(colours, 8)
+    if is_grey(picture): colours = min(8, max(4, colours // 6))
     palette = picture.quantize(colours, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     small = saved(palette, 'PNG')
     return small if len(small) < .75 * len(png) else png
