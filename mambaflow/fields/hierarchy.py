@@ -323,7 +323,8 @@ def prepare_grid(size:int,              # S
     "Observations on a grid and the interpolation from there, never in half precision."
     exact = torch.promote_types(values.dtype, torch.float32)
     query, inputs, values = (x.to(exact) for x in (query, inputs, values))
-    with torch.autocast(values.device.type, enabled=False):
+    kind = 'cuda' if values.is_cuda else 'cpu'
+    with torch.autocast(kind, enabled=False):
         gathered = splat(inputs, values, size)
         mean, sigma = grid_prior(gathered)
         at_queries = read_grid(sigma.log(), query, 'bilinear').exp()
