@@ -26,7 +26,7 @@ class RegressorConfig(Config):
     channels:int = at_least(3, 1)       # C, values per point
     grid:int = at_least(32, 1)          # S, pixels per side
     levels:int = at_least(3, 1)         # grids, each of half the side of the one before
-    width:int = at_least(96, 1)         # features of the finest grid, doubled from level to level
+    width:int = at_least(112, 1)        # features of the finest grid, doubled from level to level
     depth:int = at_least(2, 1)          # blocks of a level, down and up again; once on the coarsest
 
     def check(self):
@@ -168,4 +168,4 @@ class UNetRegressor(nn.Module):
 # %% ../../nbs/fields/07_regressor.ipynb #bbd49076
 REGRESSORS = {
     'U-Net':       dict(),
-    'U-Net-small': dict(levels=2, width=24, depth=1)}
+    'U-Net-small': dict(levels=2, width=32, depth=1)}
