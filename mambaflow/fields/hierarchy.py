@@ -407,9 +407,13 @@ class HierarchicalField(nn.Module):
 SMALL = dict(levels=2, width=32, depth=1, d_state=16, cond_width=32, mlp_ratio=2)
 
 HIERARCHIES = {
-    'V3':             dict(path='mamba2'),
-    'V3-mamba':       dict(path='mamba'),
-    'V3-attention':   dict(path='attention'),
-    'V3-conv':        dict(path='conv'),
-    'V3-none':        dict(path='none'),
-    'V3-small':       dict(SMALL, path='mamba2')}
+    'V3':                 dict(path='mamba2'),
+    'V3-mamba':           dict(path='mamba'),
+    'V3-attention':       dict(path='attention'),
+    'V3-conv':            dict(path='conv'),
+    'V3-none':            dict(path='none'),
+    'V3-small':           dict(SMALL, path='mamba2'),
+    'V3-small-mamba':     dict(SMALL, path='mamba'),
+    'V3-small-attention': dict(SMALL, path='attention'),
+    'V3-small-conv':      dict(SMALL, path='conv'),
+    'V3-small-none':      dict(SMALL, path='none')}
