@@ -223,7 +223,8 @@ def _function_text(f:Callable|None) -> str:
 def uniform_of(keys:Tensor # int64 (B,)
               ) -> Tensor: # (B,) float64 in [0, 1)
     "A number that belongs to a key, unrelated to the pixel order of the key."
-    return (_hash64(keys ^ _M2) >> 11 & (1 << 53) - 1).double() / 2**53
+    bits = _hash64(keys ^ _M2) >> 11 & (1 << 53) - 1
+    return bits.double() / 2**53
 
 def observe_fresh(images:Tensor,              # uint8 (B, C, H, W)
                   fresh:tuple[float, float],  # lowest and highest density
@@ -254,7 +255,7 @@ class FieldBatches:
     def __init__(self,
                  images:Tensor,              # uint8 (N, C, H, W)
                  density:float=.2,           # share of the pixels that is observed
-                 queries:tuple[float|str, ...]=(.1, .2, .3, .4), # shares of the pixels, or 'all'; one per step
+                 queries:tuple=(.1, .2, .3, .4), # shares of the pixels, or 'all'; one per step
                  dense:float=.1,             # share of the steps with all the rest as queries
                  seed:int=0,                 # of the masks
                  keys:Tensor|None=None,      # int64 (N,); `image_keys` when not given
@@ -318,8 +319,8 @@ class FieldBatches:
         "All numbers of queries that a batch may have; each is a shape to compile."
         pixels = self.images[0, 0].numel()
         observed = count_of(self.density if self.fresh is None else self.fresh[1], pixels)
-        def count(queries): return pixels if queries == 'all' else _query_count(pixels, observed, queries)
-        return sorted({count(queries) for queries in self.choices})
+        counts = {pixels if q == 'all' else _query_count(pixels, observed, q) for q in self.choices}
+        return sorted(counts)
 
     def __len__(self): return len(self.images)
 
@@ -350,8 +351,9 @@ class FieldBatches:
                            draw:int               # of masks, densities and queries
                           ) -> Observations:
         "Some of the pictures, each under a mask and a density of this draw."
-        images, keys = self.images[index], _hash64(self.keys[index] ^ _hash64(torch.tensor(draw)).item())
-        return observe_fresh(images, self.fresh, queries, self.seed, keys)
+        draw_hash = _hash64(torch.tensor(draw)).item()          # on the CPU, so that all devices agree
+        keys = _hash64(self.keys[index] ^ draw_hash)
+        return observe_fresh(self.images[index], self.fresh, queries, self.seed, keys)
 
     def priors(self, chunk:int=512 # pictures at a time
               ) -> Tensor:         # (N, P, C) float16

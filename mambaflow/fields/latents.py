@@ -53,7 +53,7 @@ def splat(coords:Tensor, # (B, N, 2) in [0, 1]
           values:Tensor, # (B, N, C)
           size:int       # S
          ) -> Gathered:
-    "Put points on a grid. A point outside of [0, 1] by more than a pixel still counts at the border."
+    "Put points on a grid. Points beyond the outer centres count at the border."
     weights = tent_weights(coords, size).mT                 # (B, P, N)
     places = _places(coords, size)
     ones = torch.ones_like(places[..., :1])
@@ -97,8 +97,8 @@ def _halving(size:int,   # S of the fine grid
     coarse = -(-size // 2)
     return _tents(centres / size * coarse - .5, coarse)
 
-def _pull(weight:Tensor, sums:Tensor) -> list[tuple]: # levels: weight, sums, and the step to the next
-    "A pyramid of sums, the finest level first."
+def _pull(weight:Tensor, sums:Tensor) -> list[tuple]:
+    "A pyramid, the finest level first: weight, sums, and the step to the next level."
     levels = []
     while weight.shape[-1] > 1:
         step = _halving(weight.shape[-1], weight)

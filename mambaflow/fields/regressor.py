@@ -116,7 +116,7 @@ class UNetRegressor(nn.Module):
                 input_coords:Tensor,        # (B, Ni, 2) in [0, 1]
                 input_values:Tensor,        # (B, Ni, C) in [-1, 1]
                 check:bool=True             # look at the numbers, too, which makes a GPU wait
-               ) -> Tensor:                 # (B, C + 3, S, S) to be given to the model as `prepared`
+               ) -> Tensor:                 # (B, C + 3, S, S), the argument `prepared`
         """Mask, masked pixels and offsets. Raises ValueError for coordinates outside [0, 1],
         values that are not finite, and shapes that do not fit."""
         state = input_values[:, :1].expand(-1, query_coords.shape[1], -1)     # for its shape
@@ -155,7 +155,7 @@ class UNetRegressor(nn.Module):
                 input_coords:Tensor,                        # (B, Ni, 2) in [0, 1]
                 input_values:Tensor,                        # (B, Ni, C) in [-1, 1]
                 resolution:float|tuple|Tensor|None=None,    # not used: the grid has its own
-                prepared:Tensor|None=None                   # from `prepare`, of the same observations
+                prepared:Tensor|None=None                   # from `prepare`, of these points
                ) -> Tensor:                                 # (B, Nq, C) velocity
         if prepared is None:
             _check_call(self.config, x_t, t, query_coords, input_coords, input_values)
