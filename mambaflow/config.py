@@ -152,6 +152,8 @@ STORED = {
               'offset_features': [32], 'prior_width': [.15], 'prior_neighbours': [0]}),
     'TrainConfig': Stored('mambaflow.training.trainer', gone={'start': [0.]},
                           values={'weighting': {'model': 'precond'}}),
+    'HierarchyConfig': Stored('mambaflow.fields.hierarchy'),
+    'RegressorConfig': Stored('mambaflow.fields.regressor'),
     'JudgeConfig': Stored('mambaflow.studies.judge'),
     'AutoencoderConfig': Stored('mambaflow.nets.autoencoder')}
 

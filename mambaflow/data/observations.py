@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['image_keys', 'pixel_order', 'count_of', 'pixel_index', 'Observations', 'values_at', 'query_pixels', 'observe',
-           'FieldBatches']
+           'uniform_of', 'observe_fresh', 'FieldBatches']
 
 # %% ../../nbs/data/02_observations.ipynb #4a6a612f
 import math
@@ -220,22 +220,55 @@ def _function_text(f:Callable|None) -> str:
     return f'{name}[{", ".join(map(_value_text, bound))}]'
 
 # %% ../../nbs/data/02_observations.ipynb #3440496e
+def uniform_of(keys:Tensor # int64 (B,)
+              ) -> Tensor: # (B,) float64 in [0, 1)
+    "A number that belongs to a key, unrelated to the pixel order of the key."
+    bits = _hash64(keys ^ _M2) >> 11 & (1 << 53) - 1
+    return bits.double() / 2**53
+
+def observe_fresh(images:Tensor,              # uint8 (B, C, H, W)
+                  fresh:tuple[float, float],  # lowest and highest density
+                  queries:float|str,          # share of the pixels, none observed; or 'all'
+                  seed:int,                   # of the masks
+                  keys:Tensor                 # (B,) int64, one for each view
+                 ) -> Observations:
+    "Pictures under masks of several densities, with observations listed again up to one number."
+    height, width = images.shape[2:]
+    pixels = height * width
+    low, high = (count_of(density, pixels) for density in fresh)
+    order = pixel_order(keys, pixels, seed)
+    count = low + (uniform_of(keys) * (high - low + 1)).long()          # (B,) low to high
+    place = torch.arange(high, device=images.device) % count[:, None]
+    inputs = order.gather(1, place)
+    if queries == 'all':
+        query_index = torch.arange(pixels, device=images.device).expand(len(images), pixels)
+    else:
+        number = _query_count(pixels, high, queries)
+        query_index = order.gather(1, count[:, None] + torch.arange(number, device=images.device))
+    grid = center_grid(height, width, device=images.device)
+    return Observations(grid[inputs], values_at(images, inputs), grid[query_index],
+                        values_at(images, query_index))
+
+# %% ../../nbs/data/02_observations.ipynb #8e2b3a10
 class FieldBatches:
     "uint8 pictures on a device, observed sparsely; indexing makes a batch, like `ImageBatches`."
     def __init__(self,
                  images:Tensor,              # uint8 (N, C, H, W)
                  density:float=.2,           # share of the pixels that is observed
-                 queries:tuple[float, ...]=(.1, .2, .3, .4), # shares of the pixels, one per step
+                 queries:tuple=(.1, .2, .3, .4), # shares of the pixels, or 'all'; one per step
                  dense:float=.1,             # share of the steps with all the rest as queries
                  seed:int=0,                 # of the masks
                  keys:Tensor|None=None,      # int64 (N,); `image_keys` when not given
                  prepare:Callable|None=None, # (**condition) -> `prepared`, as `FieldModel.prepare`
                  symmetries:int=1,           # 1 none, 2 mirrored as well, 8 all of the square
-                 prior:Callable|None=None):  # (**condition) -> (B, P, C), passed to `prepare`
+                 prior:Callable|None=None,   # (**condition) -> (B, P, C), passed to `prepare`
+                 fresh:tuple[float, float]|None=None): # lowest and highest density of masks that
+                                             # are drawn anew at every view; None: one for ever
         self.images = images
         self.density, self.queries, self.dense = density, tuple(queries), dense
         self.seed, self.symmetries = seed, symmetries
         self.prepare, self.prior = prepare, prior
+        self.fresh = fresh
         self._check_options()
         self.keys = image_keys(images) if keys is None else keys
         _check_keys(self.keys, images)
@@ -250,15 +283,30 @@ class FieldBatches:
             raise ValueError(f'symmetries must be {expected}, got {self.symmetries}')
         if self.prior is not None and self.prepare is None:
             raise ValueError('prior is passed to prepare: name both, or neither')
+        if self.fresh is not None: self._check_fresh()
         if not 0 <= self.dense <= 1: raise ValueError(f'dense must lie in [0, 1], got {self.dense}')
         if not self.queries and self.dense < 1:
             raise ValueError('queries is empty: name at least one density, or set dense=1')
 
+    def _check_fresh(self):
+        "Raise ValueError for masks that cannot be drawn anew."
+        low, high = self.fresh
+        if not 0 < low <= high <= 1:
+            raise ValueError('fresh must be a lowest and a highest density with '
+                             f'0 < lowest <= highest <= 1, got {low} and {high}')
+        if self.prior is not None:
+            raise ValueError('prior is computed once for each picture, and fresh masks change: '
+                             'leave prior out')
+        if self.dense > 0:
+            raise ValueError("the rest of a fresh mask has no fixed size: set dense=0 and name "
+                             "shares of the pixels, or 'all'")
+
     def _check_densities(self):
         "Raise ValueError for more observed pixels and queries than there are."
         one, key = self.images[:1], self.keys[:1]
+        density = self.density if self.fresh is None else self.fresh[1]
         for queries in self.choices if len(one) else ():
-            observe(one, self.density, queries, self.seed, keys=key)
+            observe(one, density, queries, self.seed, keys=key)
 
     @property
     def choices(self) -> tuple[float|str, ...]:
@@ -270,8 +318,9 @@ class FieldBatches:
     def query_counts(self) -> list[int]:
         "All numbers of queries that a batch may have; each is a shape to compile."
         pixels = self.images[0, 0].numel()
-        observed = count_of(self.density, pixels)
-        return sorted({_query_count(pixels, observed, queries) for queries in self.choices})
+        observed = count_of(self.density if self.fresh is None else self.fresh[1], pixels)
+        counts = {pixels if q == 'all' else _query_count(pixels, observed, q) for q in self.choices}
+        return sorted(counts)
 
     def __len__(self): return len(self.images)
 
@@ -279,7 +328,7 @@ class FieldBatches:
         "The same on another device; the prior is computed again there."
         images, keys = self.images.to(device), self.keys.to(device)
         return FieldBatches(images, self.density, self.queries, self.dense, self.seed, keys,
-                            self.prepare, self.symmetries, self.prior)
+                            self.prepare, self.symmetries, self.prior, self.fresh)
 
     def choose_queries(self, draw:int) -> float|str:
         "The density of the queries that belongs to a drawn number."
@@ -296,6 +345,15 @@ class FieldBatches:
                     ) -> Observations:
         "Some of the pictures under their masks, to evaluate on."
         return observe(self.images[index], self.density, queries, self.seed, draw, self.keys[index])
+
+    def fresh_observations(self, index:Tensor,    # (B,)
+                           queries:float|str,     # see `observe`
+                           draw:int               # of masks, densities and queries
+                          ) -> Observations:
+        "Some of the pictures, each under a mask and a density of this draw."
+        draw_hash = _hash64(torch.tensor(draw)).item()          # on the CPU, so that all devices agree
+        keys = _hash64(self.keys[index] ^ draw_hash)
+        return observe_fresh(self.images[index], self.fresh, queries, self.seed, keys)
 
     def priors(self, chunk:int=512 # pictures at a time
               ) -> Tensor:         # (N, P, C) float16
@@ -328,7 +386,9 @@ class FieldBatches:
     def __getitem__(self, index:Tensor # (B,)
                    ) -> tuple[Tensor, dict]: # values at the queries (B, Nq, C) and the condition
         draw = torch.randint(2**62, ()).item()                  # on the CPU: nothing waits
-        o = self.observations(index, self.choose_queries(draw), draw)
+        queries = self.choose_queries(draw)
+        view = self.observations if self.fresh is None else self.fresh_observations
+        o = view(index, queries, draw)
         prior = self._prior_at(o, index)                        # of the picture as it is
         condition = o.condition
         if self.symmetries > 1:
@@ -341,8 +401,9 @@ class FieldBatches:
         """SHA-256 over pictures, keys and all options, the same on every device.
         Of `prepare` and `prior` it holds their names and the values they were made with."""
         digest = _digest(self.images, self.keys)
-        numbers = [float(x) for x in (self.density, self.dense, *self.queries)]
+        numbers = [x if x == 'all' else float(x) for x in (self.density, self.dense, *self.queries)]
         functions = [_function_text(f) for f in (self.prepare, self.prior)]
         options = [numbers, int(self.seed), int(self.symmetries), functions]
+        if self.fresh is not None: options.append([float(x) for x in self.fresh])
         digest.update(repr(options).encode())
         return digest.hexdigest()
