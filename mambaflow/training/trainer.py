@@ -564,6 +564,11 @@ class Trainer:
             warnings.warn(f'{self.out}: the trackers stopped: {type(e).__name__}: {e}')
 
     @property
+    def origin(self) -> dict: # JSON-ready
+        "What the data of the run are, and their autoencoder: this stays with the weights."
+        return {name: value for name, value in self.identity.items() if name == 'data'}
+
+    @property
     def evaluated(self) -> nn.Module: # the average where there is one
         "The model that is evaluated and saved."
         model = self.model if self.average is None else self.average.module
@@ -680,7 +685,7 @@ def _evaluate(trainer:Trainer,    # after an epoch
     for value in _finite_scores([score]):
         if value <= best: continue
         save_model(trainer.out/'best.safetensors', model, model.config, epoch=state.epoch,
-                   score=value)
+                   score=value, **trainer.origin)
     if score is not None: trainer.note(score=score)
     if score is not None and not math.isfinite(score):
         warnings.warn(f'{trainer.out}: the score after epoch {state.epoch} is {score}, '
@@ -697,7 +702,8 @@ def _keep(trainer:Trainer,  # after an epoch
     for seconds in keep_at:
         if before < seconds <= now:
             file = trainer.out/f'after_{seconds:g}s.safetensors'
-            save_model(file, model, model.config, epoch=state.epoch, seconds=now)
+            save_model(file, model, model.config, epoch=state.epoch, seconds=now,
+                       **trainer.origin)
 
 # %% ../../nbs/training/06_trainer.ipynb #c02b5fa8
 def _is_over(state:TrainState, config:TrainConfig) -> bool: # after an epoch, or before the first
@@ -752,7 +758,8 @@ def _train(trainer:Trainer,           # fresh
     _run_epochs(trainer, timer, memory, on_epoch, keep_at)
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
     if trainer.average: model.load_state_dict(trainer.average.module.state_dict())
-    weights = first_does(lambda: save_model(trainer.out/'model.safetensors', model, model.config))
+    weights = first_does(lambda: save_model(trainer.out/'model.safetensors', model, model.config,
+                                            **trainer.origin))
     return summarise(model, trainer.state, config, memory.kind, weights)
 
 # %% ../../nbs/training/06_trainer.ipynb #44d611d8
