@@ -12,7 +12,7 @@ function turnMesh(canvas, mesh) {
   const normals = vertexNormals();
   const seen = new Float32Array(4 * count);     // column, row, nearness, brightness
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  let azimuth = 35;
+  let azimuth = -60;
   let elevation = 25;
   let turning = !still;
   let side, image, pixels, depths;              // of the picture, see resize

@@ -26,7 +26,10 @@ from .mamba import reverse_within
 def patchify_volume(x:Tensor, # (B, C, D, H, W)
                     p:int     # voxels per side of a cube
                    ) -> Tensor: # (B, L, C*p^3), L = D/p * H/p * W/p cubes, row by row
-    "Cut volumes into cubes."
+    "Cut volumes into cubes. Raises ValueError for a volume that they do not fill."
+    if any(n % p for n in x.shape[2:]):
+        raise ValueError(f'cubes of {p} voxels do not divide a volume of {tuple(x.shape[2:])}: '
+                         'choose a divisor, or pad it (`pad_to` of data/shapes)')
     for axis in (4, 3, 2): x = x.unflatten(axis, (-1, p))   # (B, C, D/p, p, H/p, p, W/p, p)
     cubes = x.permute(0, 2, 4, 6, 1, 3, 5, 7)
     return cubes.flatten(4).flatten(1, 3)
@@ -226,12 +229,23 @@ def pick_cubes(tokens:Tensor,  # (B, side^3, P), row by row
     return Cubes(picked.masked_fill(padding[..., None], 0), centers[cells], lengths)
 
 # %% ../../nbs/nets/09_volumes.ipynb #8b18526a
+def _check_sides(voxels:Tensor):
+    "Raise ValueError for anything but floats in volumes of equal sides."
+    shape = tuple(voxels.shape)
+    if len(shape) != 5 or len(set(shape[2:])) != 1:
+        raise ValueError(f'expected volumes of shape (B, C, S, S, S), got {shape}: pad them to a '
+                         'cube (`pad_to` of data/shapes)')
+    if not voxels.is_floating_point():
+        raise ValueError(f'expected floats, -1 outside and 1 inside, got {voxels.dtype}: '
+                         'see `to_signed` of data/shapes')
+
 def occupied_cubes(voxels:Tensor,      # (B, C, S, S, S), above 0 inside
                    patch:int,          # p, voxels per side of a cube
                    order:str='morton', # one of `ORDERS`
                    most:int|None=None  # cubes of a volume; None: as many as there are
                   ) -> Cubes:
     "The cubes that hold a voxel above 0. Raises ValueError for a volume without any."
+    _check_sides(voxels)
     tokens = patchify_volume(voxels, patch)
     occupied = (tokens > 0).any(2)
     side = voxels.shape[-1] // patch
@@ -332,6 +346,7 @@ def coarse_occupancy(voxels:Tensor, # (B, C, S, S, S), above 0 inside
                      patch:int      # p, voxels per side of a cube
                     ) -> Tensor:    # (B, 1, S/p, S/p, S/p), 1 where a cube is occupied, else -1
     "The data of the first stage."
+    _check_sides(voxels)
     occupied = (patchify_volume(voxels, patch) > 0).any(2)
     side = voxels.shape[-1] // patch
     return torch.where(occupied, 1., -1.).view(-1, 1, side, side, side)

@@ -247,15 +247,20 @@ def one_nna(distances:Tensor,        # (T, T), samples first
     return _weighted_mean(share, counts)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #6de53667
+def _across(distances:Tensor, n_samples:int, counts:Tensor|None
+           ) -> tuple[Tensor, Tensor, Tensor]: # (S, R), (S,), (R,)
+    "Distances from samples to references, and how often each of both is there."
+    counts = _check_matrix(distances, n_samples, counts)
+    across = distances[:n_samples, n_samples:]
+    return across, counts[:n_samples], counts[n_samples:]
+
 def coverage(distances:Tensor,        # (T, T), samples first
              n_samples:int,           # S
              counts:Tensor|None=None  # (T,): how often each shape is there
             ) -> float:               # in [0, 1]
     "Share of references that are the nearest one of at least one sample."
-    counts = _check_matrix(distances, n_samples, counts)
-    ours, theirs = counts[:n_samples], counts[n_samples:]
-    across = _without_absent(distances[:n_samples, n_samples:], theirs > 0)
-    nearest = across.argmin(1)[ours > 0]
+    across, ours, theirs = _across(distances, n_samples, counts)
+    nearest = _without_absent(across, theirs > 0).argmin(1)[ours > 0]
     covered = torch.zeros(len(theirs), dtype=torch.float64)
     covered[nearest] = 1
     return _weighted_mean(covered, theirs)
@@ -266,10 +271,9 @@ def mmd(distances:Tensor,        # (T, T), samples first
         counts:Tensor|None=None  # (T,): how often each shape is there
        ) -> float:               # in units of the distance
     "Mean distance of a reference to its nearest sample."
-    counts = _check_matrix(distances, n_samples, counts)
-    ours, theirs = counts[:n_samples], counts[n_samples:]
-    across = _without_absent(distances[n_samples:, :n_samples], ours > 0)
-    return _weighted_mean(across.amin(1), theirs)
+    across, ours, theirs = _across(distances, n_samples, counts)
+    to_samples = _without_absent(across.T, ours > 0)
+    return _weighted_mean(to_samples.amin(1), theirs)
 
 # %% ../../nbs/studies/13_shape_metrics.ipynb #caccebe7
 def bootstrap_error(statistic:Callable,  # of counts (T,), how often each shape is drawn: a float

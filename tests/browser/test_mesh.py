@@ -68,18 +68,18 @@ def press(page, key, times=1):
 
 def test_it_shows_the_shape_and_asks_for_nothing(page):
     shot(page, 'mesh')
-    assert agreement(page, 35, 25) > .97
+    assert agreement(page, -60, 25) > .97
     assert len(page.elsewhere) == 1 and page.elsewhere[0].startswith('file:')
     assert not page.mistakes
 
 
 def test_keys_turn_it(page):
     press(page, 'ArrowRight', 3)
-    assert agreement(page, 65, 25) > .97
+    assert agreement(page, -30, 25) > .97
     press(page, 'ArrowUp', 4)
-    assert agreement(page, 65, 65) > .97
+    assert agreement(page, -30, 65) > .97
     press(page, 'ArrowUp', 9)
-    assert agreement(page, 65, 90) > .97        # no further than from above
+    assert agreement(page, -30, 90) > .97        # no further than from above
 
 
 def test_a_drag_turns_it(page):
@@ -88,10 +88,10 @@ def test_a_drag_turns_it(page):
     page.mouse.move(140, 80, steps=4)
     page.mouse.up()
     page.wait_for_timeout(100)
-    assert agreement(page, 35 - 20, 25 - 10) > .97
+    assert agreement(page, -60 - 20, 25 - 10) > .97
     page.mouse.move(60, 60)                     # without a button
     page.wait_for_timeout(100)
-    assert agreement(page, 35 - 20, 25 - 10) > .97
+    assert agreement(page, -60 - 20, 25 - 10) > .97
 
 
 def test_space_starts_and_stops_it(page):
