@@ -95,17 +95,18 @@ def nearest_views(views:Tensor,      # uint8 (M, 1, R, R), see `shaded` of data.
 class ShapeSamples(NamedTuple):
     "What a run has drawn."
     voxels:Tensor                # uint8 (n, 1, S, S, S) of 0 and 1
-    shape:Tensor|None=None       # (n,) which test shape was seen, None without views
-    azimuth:Tensor|None=None     # (n,) degrees
+    test_index:Tensor|None=None  # (n,) which test shape was given, None for none
+    azimuth:Tensor|None=None     # (n,) degrees, None without views
     elevation:Tensor|None=None   # (n,) degrees
+    views:Tensor|None=None       # uint8 (n, R, R)
 
 def save_samples(file:str|Path,          # ends in .npz
                  voxels:Tensor,          # (n, 1, S, S, S) of 0 and 1
-                 **views:Sequence[float] # shape, azimuth and elevation, (n,) each
+                 **given:Sequence         # test_index, azimuth, elevation, views
                 ) -> Path:               # the file
     "Write samples, whole or not at all."
     bits = np.packbits(_bits(voxels).bool().cpu().numpy(), axis=1)
-    arrays = {k: np.asarray(v) for k, v in views.items()}
+    arrays = {k: np.asarray(v) for k, v in given.items()}
     with atomic_path(file) as tmp, open(tmp, 'wb') as f:
         np.savez_compressed(f, voxels=bits, size=voxels.shape[-1], **arrays)
     return Path(file)
@@ -166,11 +167,10 @@ def file_hash(file:str|Path) -> str|None:
 def tokens_of(record:Mapping # of train_shape
              ) -> int|None:  # None for a sparse run that does not say
     "Tokens of a shape."
-    known = record.get('metrics', {}).get('tokens')
-    if known is not None: return round(known)
-    model = record['config']['model']
-    if model.get('sparse'): return None
-    return (model['size'] // model['patch'])**3
+    model, metrics = record['config']['model'], record.get('metrics', {})
+    if not model.get('sparse'): return (model['size'] // model['patch'])**3
+    real = metrics.get('tokens_real')
+    return None if real is None else round(real)
 
 def token_text(record:Mapping # of train_shape
               ) -> str:       # such as '4,096 dense'
