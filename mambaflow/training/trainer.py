@@ -427,6 +427,7 @@ class Trainer:
             self.average = AveragedModel(model, multi_avg_fn=self.blend)
             self.averaged = list(self.average.module.parameters())
             self.current = list(model.parameters())
+            self.buffers = list(zip(self.average.module.buffers(), model.buffers()))
         # gradients are averaged here, after the backward pass that a CUDA graph replays
         self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
         self.drop_condition = getattr(model, 'drop_condition', None)
@@ -521,6 +522,7 @@ class Trainer:
         "What `update_parameters` does, which waits for the GPU at every call but needs to only once."
         if not self.average.n_averaged: return self.average.update_parameters(self.model)
         self.blend(self.averaged, self.current, None)
+        for own, current in self.buffers: own.copy_(current)
         self.average.n_averaged += 1
 
     def step(self, index:Tensor): # (B,) samples of this step, of all processes
