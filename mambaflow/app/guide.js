@@ -610,6 +610,13 @@ const chapters = [];                                 // functions that draw
 
 // 5. What was measured
 
+// Tables come column by column
+function toRows(columns) {
+  const names = Object.keys(columns);
+  return columns[names[0]].map((_, k) =>
+    Object.fromEntries(names.map(name => [name, columns[name][k]])));
+}
+
 const COLOURS = ['--one', '--two', '--three', '--four', '--five', '--six'].map(c => `var(${c})`);
 
 function sourceLine(element, sources) {
@@ -644,7 +651,8 @@ const nearest = (frame, sizes, x) => {
 };
 
 (() => {
-  const {rows, crossings, source} = data.speed;
+  const {source} = data.speed;
+  const [rows, crossings] = [data.speed.rows, data.speed.crossings].map(toRows);
   const WHAT = {
     train: 'training step, time', one: 'sampling one picture, time',
     several: 'sampling several, time', memory: 'training step, memory',
@@ -730,7 +738,8 @@ const nearest = (frame, sizes, x) => {
 })();
 
 (() => {
-  const {rows, source} = data.layer;
+  const {source} = data.layer;
+  const rows = toRows(data.layer.rows);
   const WHAT = {memory: ['peak_bytes', 'peak MiB', 2 ** 20], time: ['seconds', 'milliseconds', .001]};
   const sizes = [...new Set(rows.map(r => r.tokens))].sort((a, b) => a - b);
   const names = [...new Set(rows.map(r => r.name))];
