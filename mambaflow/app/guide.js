@@ -16,7 +16,7 @@ const chapters = [];                                 // functions that draw
   const controls = byId('state-controls');
   const rate = addSlider(controls, 'decay, −Re A', {min: .1, max: 5, step: .1, value: 1.5}, draw);
   const turn = addSlider(controls, 'turning, Im A', {min: 0, max: 8, step: .1, value: 0}, draw);
-  const step = addSlider(controls, 'step Δ', {min: .05, max: 2, step: .05, value: .4}, draw);
+  const step = addSlider(controls, 'step Δ', {min: .05, max: 2, step: .05, value: .8}, draw);
   const buttons = add(controls, 'div', {class: 'controls line'});
   addButton(buttons, 'calm', () => set(1.5, 0, .4));
   addButton(buttons, 'alternating', () => set(2, 0, .8));
@@ -82,7 +82,7 @@ const chapters = [];                                 // functions that draw
     add(svg, 'circle', {class: 'disc', cx: X(-1), cy: Y(0), r: unit});
     add(svg, 'line', {class: 'axis', x1: 0, x2: width, y1: Y(0), y2: Y(0)});
     add(svg, 'line', {class: 'axis', x1: X(0), x2: X(0), y1: 0, y2: height});
-    for (const re of [-4, -3, -2, -1, 1]) {
+    for (const re of [-4, -3, -2, -1]) {
       add(svg, 'text', {x: X(re), y: Y(0) + 14, 'text-anchor': 'middle'}, number(re));
     }
     const [re, im] = Maths.scaled(step.value, A());
@@ -160,10 +160,9 @@ const chapters = [];                                 // functions that draw
 (() => {
   const N = 16;                                      // tokens
   const [SHORT, LONG] = [.01, 5];                    // steps that can be set
-  const LANES = {inputs: [22, 96], steps: [124, 214], memory: [242, 330]};
-  const HEIGHT = 348;
-  const u = Maths.normals(11, N).map(x => limit(-1, .55 * x, 1));
-  let dt = u.map(() => .3);
+  const LANES = {inputs: [22, 96], steps: [128, 214], memory: [250, 332]};
+  const HEIGHT = 346;
+  const noise = Maths.normals(11, N).map(x => limit(-.9, .6 * x, .9));
   let current = 3;                                   // the bar that the keys change
 
   const controls = byId('selection-controls');
@@ -180,6 +179,8 @@ const chapters = [];                                 // functions that draw
   });
 
   const mark = () => marked.value - 1;
+  const inputs = () => noise.map((x, t) => t === mark() ? 1 : x);
+  let dt = noise.map((_, t) => t === mark() ? LONG : SHORT);
 
   function setAll(rule) {
     dt = dt.map((_, t) => rule(t));
@@ -188,8 +189,8 @@ const chapters = [];                                 // functions that draw
 
   // Places
 
-  const column = (width, t) => [34 + t * (width - 78) / N, (width - 78) / N];
-  const tokenAt = (width, x) => limit(0, Math.floor((x - 34) / (width - 78) * N), N - 1);
+  const column = (width, t) => [34 + t * (width - 90) / N, (width - 90) / N];
+  const tokenAt = (width, x) => limit(0, Math.floor((x - 34) / (width - 90) * N), N - 1);
   const stepHeight = scale([SHORT, LONG], [LANES.steps[1], LANES.steps[0]], true);
   const value = scale([-1.1, 1.1], [LANES.inputs[1], LANES.inputs[0]]);
   const shareHeight = scale([0, 1], [LANES.memory[1], LANES.memory[0]]);
@@ -204,15 +205,15 @@ const chapters = [];                                 // functions that draw
 
   function drawInputs(svg, width, steps) {
     add(svg, 'text', {x: 4, y: 14}, 'input (bars) and state (line)');
-    add(svg, 'line', {class: 'axis', x1: 30, x2: width - 44, y1: value(0), y2: value(0)});
-    u.forEach((x, t) => {
+    add(svg, 'line', {class: 'axis', x1: 30, x2: width - 52, y1: value(0), y2: value(0)});
+    inputs().forEach((x, t) => {
       const [left, wide] = column(width, t);
       const color = t === mark() ? 'var(--mark)' : 'var(--line)';
       const place = {x: left + 2, width: wide - 4, y: Math.min(value(x), value(0)),
                      height: Math.abs(value(x) - value(0))};
       add(svg, 'rect', {class: 'bar', style: `--c: ${color}`, ...place});
     });
-    const points = Maths.states(u, steps).map((h, t) => {
+    const points = Maths.states(inputs(), steps).map((h, t) => {
       const [left, wide] = column(width, t);
       return [left + wide / 2, value(h)];
     });
@@ -229,13 +230,13 @@ const chapters = [];                                 // functions that draw
     });
     const [start, end] = [points[0][0], points[points.length - 1][0]];
     addLine(svg, [[start, bottom], ...points, [end, bottom]], {class: 'area'});
-    add(svg, 'line', {class: 'axis', x1: 30, x2: width - 44, y1: bottom, y2: bottom});
+    add(svg, 'line', {class: 'axis', x1: 30, x2: width - 52, y1: bottom, y2: bottom});
     for (const s of [0, 1]) {
       add(svg, 'text', {x: 28, y: shareHeight(s) + 4, 'text-anchor': 'end'}, s);
     }
     const last = part[N - 1];
     const y = limit(top + 4, shareHeight(last) + 4, bottom);
-    add(svg, 'text', {class: 'strong share', x: width - 40, y}, percent(last));
+    add(svg, 'text', {class: 'strong share', x: width - 50, y}, percent(last));
   }
 
   function drawSteps(svg, width) {
@@ -243,10 +244,10 @@ const chapters = [];                                 // functions that draw
     add(svg, 'text', {x: 4, y: top - 8}, 'step Δ of each token');
     for (const s of [.01, .1, 1]) {
       const y = stepHeight(s);
-      add(svg, 'line', {class: 'grid', x1: 30, x2: width - 44, y1: y, y2: y});
+      add(svg, 'line', {class: 'grid', x1: 30, x2: width - 52, y1: y, y2: y});
       add(svg, 'text', {x: 28, y: y + 4, 'text-anchor': 'end'}, s);
     }
-    add(svg, 'line', {class: 'axis', x1: 30, x2: width - 44, y1: bottom, y2: bottom});
+    add(svg, 'line', {class: 'axis', x1: 30, x2: width - 52, y1: bottom, y2: bottom});
   }
 
   function drawBar(parent, width, t, step) {
@@ -284,7 +285,7 @@ const chapters = [];                                 // functions that draw
     const width = drawPanel(svg, dt);
     for (let t = 0; t < N; t++) addToken(svg, width, t);
     if (focused) svg.querySelector('.token[tabindex="0"]').focus();
-    const fixed = u.map(() => constant.value);
+    const fixed = noise.map(() => constant.value);
     drawPanel(byId('constant'), fixed);
     for (let t = 0; t < N; t++) {
       drawBar(byId('constant'), byId('constant').viewBox.baseVal.width, t, constant.value);
@@ -295,7 +296,7 @@ const chapters = [];                                 // functions that draw
   function write(fixed) {
     const last = steps => Maths.share(steps, mark())[N - 1];
     const best = limit(SHORT, Maths.bestConstant(N - 1 - mark()), LONG);
-    const reached = last(u.map(() => best));
+    const reached = last(noise.map(() => best));
     byId('constant').setAttribute('aria-label',
       `time-invariant: the marked token makes up ${percent(last(fixed))} of the last state`);
     const won = last(dt) > 2 * reached;
@@ -401,7 +402,7 @@ const chapters = [];                                 // functions that draw
     add(svg, 'rect', {class: 'mark', x: 20 + j * side - 1, y: 18 + i * side - 1, width: side + 1,
                       height: side + 1});
     add(svg, 'text', {x: 20, y: 12}, 'token j that is read →');
-    add(svg, 'text', {transform: 'translate(12 20) rotate(90)'}, 'token i that reads →');
+    add(svg, 'text', {transform: 'translate(5 20) rotate(90)'}, 'token i that reads →');
     svg.dataset.side = side;
   }
 
@@ -582,7 +583,7 @@ const chapters = [];                                 // functions that draw
     drawCell(svg, cell, unit, 'mark');
     const {mean, within, longest} = Maths.locality(curve, bits.value, memory.value);
     numbers.textContent = `Neighbours of the grid are ${number(mean)} tokens apart in the mean, `
-      + `${percent(within)} of them within the memory. Longest step: ${number(longest)} cells. `
+      + `${percent(within)} of them within the memory. Longest step: ${number(longest)} ${longest === 1 ? 'cell' : 'cells'}. `
       + `The chosen cell's are ${apart.sort((a, b) => a - b).join(', ')} apart.`;
     return {curve, mean, within};
   }
@@ -621,13 +622,13 @@ const COLOURS = ['--one', '--two', '--three', '--four', '--five', '--six'].map(c
 
 function sourceLine(element, sources) {
   element.textContent = 'Measured: ' + sources.map(s => {
-    const shared = s.shared === false ? ', which did nothing else' : '';
-    return `${s.record} (${s.device}${shared}; ${s.written}, commit ${s.commit})`;
+    const use = s.shared ? 'with other work on it' : 'which did nothing else';
+    return `${s.record} (${s.device}, ${use}; ${s.precision}, ${s.written}, commit ${s.commit})`;
   }).join('; ') + '.';
 }
 
 // A plot of lines over sizes with a cursor at one of them
-function plotSeries(svg, {series, sizes, cursor, xName, yName, colors, label}) {
+function plotSeries(svg, {series, sizes, cursor, xName, yName, colors, label, dashed = []}) {
   const values = series.flatMap(s => s.points.map(([, y]) => y));
   const range = [Math.min(...values) / 1.3, Math.max(...values) * 1.3];
   const frame = axes(svg, {x: [sizes[0] / 1.2, sizes[sizes.length - 1] * 1.2], y: range, xName,
@@ -636,9 +637,10 @@ function plotSeries(svg, {series, sizes, cursor, xName, yName, colors, label}) {
   add(svg, 'line', {class: 'mark', x1: at, x2: at, y1: frame.top, y2: frame.bottom, opacity: .6});
   for (const {name, points} of series) {
     const places = points.map(([x, y]) => [frame.X(x), frame.Y(y)]);
-    addLine(svg, places, {class: 'series', style: `--c: ${colors[name]}`});
-    for (const [x, y] of places) addMark(svg, 'circle', x, y, 4, {class: 'dot',
-                                                                  style: `--c: ${colors[name]}`});
+    const style = `--c: ${colors[name]}`;
+    const dash = dashed.includes(name) ? '5 4' : 'none';
+    addLine(svg, places, {class: 'series', style, 'stroke-dasharray': dash});
+    for (const [x, y] of places) addMark(svg, 'circle', x, y, 4, {class: 'dot', style});
   }
   svg.setAttribute('aria-label', label);
   return frame;
@@ -660,12 +662,14 @@ const nearest = (frame, sizes, x) => {
   const loadOf = row => row.task === 'train' ? 'train' : row.batch === 1 ? 'one' : 'several';
   const colors = Object.fromEntries([...new Set(rows.map(r => r.name))]
     .map((name, k) => [name, data.speed.colours[name] || COLOURS[k % COLOURS.length]]));
+  const names = Object.keys(colors);
+  const dashed = names.filter((name, k) => names.slice(0, k).some(n => colors[n] === colors[name]));
   const svg = byId('speed');
   let frame;
   let sizes = [];
 
   const controls = byId('speed-controls');
-  const what = addSelect(controls, 'measured', WHAT, draw);
+  const what = addSelect(controls, 'cost of a step', WHAT, draw);
   const choices = key => Object.fromEntries([...new Set(rows.map(r => r[key]))]
     .sort((a, b) => a - b).map(v => [v, data.speed.words[v] || `width ${v}`]));
   const width = addSelect(controls, 'width of the model', choices('width'), draw);
@@ -698,33 +702,45 @@ const nearest = (frame, sizes, x) => {
     const series = toSeries(chosen);
     const yName = isMemory() ? 'peak KiB per token' : 'microseconds per token';
     frame = plotSeries(svg, {series, sizes, cursor: cursor.value, xName: 'tokens of a picture',
-                             yName, colors, label: `${WHAT[what.value]}: ${yName}`});
-    writeLegend(byId('speed-legend'), series.map(s => [s.name, colors[s.name]]));
-    writeMeasured(chosen.filter(r => r.tokens === sizes[cursor.value]));
-    say(byId('speed-reading'), crossingWords());
+                             yName, colors, dashed, label: `${WHAT[what.value]}: ${yName}`});
+    writeLegend(byId('speed-legend'), series.map(({name}) =>
+      [dashed.includes(name) ? `${name}, dashed` : name, colors[name]]));
+    const here = chosen.filter(r => r.tokens === sizes[cursor.value])
+      .sort((a, b) => perToken(a) - perToken(b));
+    writeMeasured(here);
+    say(byId('speed-reading'), inWords(here));
+    writeCrossings();
   }
 
-  function writeMeasured(chosen) {
-    const sorted = chosen.sort((a, b) => perToken(a) - perToken(b));
-    const lines = sorted.map(r => [r.name, `${number(r.ms)} (${number(r.ms_q1)} to ${number(r.ms_q3)})`,
-      number(perToken(r)), number(r.memory_mib), String(r.batch), number(r.parameters / 1e6)]);
-    writeTable(byId('speed-table'), ['model', 'ms, median (quartiles)',
-      isMemory() ? 'KiB per token' : 'µs per token', 'peak MiB', 'batch', 'million parameters'],
-      lines);
+  function writeMeasured(here) {
+    const unit = isMemory() ? 'KiB per token' : 'µs per token';
+    const head = ['model', 'ms, median (quartiles)', unit, 'peak MiB', 'batch',
+                  'million parameters'];
+    writeTable(byId('speed-table'), head, here.map(r => [
+      r.name, `${number(r.ms)} (${number(r.ms_q1)} to ${number(r.ms_q3)})`, number(perToken(r)),
+      number(r.memory_mib), String(r.batch), number(r.parameters / 1e6)]));
   }
 
-  function crossingWords() {
-    if (isMemory()) return 'Peak memory of the step, divided by all tokens of the batch.';
-    const found = crossings.filter(c => c.load === load() && c.compile === how.value
-      && String(c.width) === width.value);
-    const words = found.map(c => {
-      const pair = `${c.name} than ${c.over}`;
-      const far = `at ${number(c.most_tokens)} tokens ${number(c.ratio_at_most, 2)} times its time`;
-      if (c.tokens === null) return `${pair}: not up to ${number(c.most_tokens)} tokens (${far})`;
-      const from = c.tokens === c.least_tokens ? 'at every length' : `from ${number(c.tokens)} tokens on`;
-      return `${pair}: ${from} (${far})`;
-    });
-    return `Faster, interpolated between the lengths measured: ${words.join('; ')}.`;
+  // The cheapest beside the cheapest transformer
+  function inWords(here) {
+    const [best, other] = [here[0], here.find(r => r.name.startsWith('PT'))];
+    const lead = `At ${number(best.tokens)} tokens ${best.name} `
+      + `${isMemory() ? 'needs the least memory' : 'is the fastest'}`;
+    if (best === other) return `${lead}; ${here[1].name} is next, with `
+      + `${number(perToken(here[1]) / perToken(best), 2)} times its cost.`;
+    return `${lead}, with ${number(perToken(best) / perToken(other), 2)} times the cost of `
+      + `${other.name}.`;
+  }
+
+  function writeCrossings() {
+    const found = crossings.filter(c => c.load === load()
+      && c.compile === how.value && String(c.width) === width.value);
+    const from = c => c.tokens === null ? `not up to ${number(c.most_tokens)}`
+      : c.tokens === c.least_tokens ? `all measured, from ${number(c.tokens)}` : number(c.tokens);
+    writeTable(byId('crossings'), ['model', 'faster than', 'from tokens (interpolated)',
+                                   'its time at most tokens'],
+      found.map(c => [c.name, c.over, from(c),
+        `${number(c.ratio_at_most, 2)} times, at ${number(c.most_tokens)}`]));
   }
 
   onPointer(svg, x => {
@@ -747,7 +763,7 @@ const nearest = (frame, sizes, x) => {
   const svg = byId('layer');
   let frame;
   const controls = byId('layer-controls');
-  const what = addSelect(controls, 'layer: measured', {memory: 'memory', time: 'time'}, draw);
+  const what = addSelect(controls, 'cost of the layer', {memory: 'memory', time: 'time'}, draw);
   const cursor = addSlider(controls, 'tokens', {min: 0, max: sizes.length - 1, step: 1,
     value: sizes.length - 1, show: k => number(sizes[k])}, draw);
 
@@ -775,7 +791,7 @@ const nearest = (frame, sizes, x) => {
     parameters: ['parameters', 'million', 1e6], psnr: ['PSNR of the mean', 'dB', 1],
   };
   const words = Object.fromEntries(Object.entries(WHAT).map(([key, [name]]) => [key, name]));
-  const what = addSelect(byId('fields-controls'), 'fields: compare', words, draw);
+  const what = addSelect(byId('fields-controls'), 'fields compared by', words, draw);
 
   function draw() {
     const svg = byId('fields');

@@ -32,8 +32,10 @@ def _source(record:Mapping,
     "Where a record lies, and what it was measured on."
     p = record['provenance']
     place = Path(record['folder']).relative_to(root)
-    return dict(record=f'outputs/{place.as_posix()}', device=p['device'], commit=p['commit'][:7],
-                written=p['written'][:10], shared=p['device_shared'])
+    config = record['config']
+    precision = config.get('training', config)['precision']
+    return dict(record=f'outputs/{place.as_posix()}', device=p['device'], precision=precision,
+                commit=p['commit'][:7], written=p['written'][:10], shared=p['device_shared'])
 
 # %% ../../nbs/app/05_guide.ipynb #1b5d87db
 _STEP = ('name', 'width', 'tokens', 'batch', 'task', 'compile', 'ms', 'ms_q1', 'ms_q3',

@@ -165,7 +165,9 @@ function onArrows(element, act) {
 function ticks([low, high], logarithmic, most = 6) {
   if (logarithmic) {
     const [first, last] = [Math.ceil(Math.log10(low)), Math.floor(Math.log10(high))];
-    return Array.from({length: last - first + 1}, (_, k) => 10 ** (first + k));
+    const powers = Array.from({length: last - first + 3}, (_, k) => 10 ** (first - 1 + k));
+    const parts = Math.log10(high / low) < 2.5 ? [1, 2, 5] : [1];
+    return powers.flatMap(p => parts.map(k => k * p)).filter(v => v >= low && v <= high);
   }
   const rough = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(rough));
