@@ -108,19 +108,20 @@ const chapters = [];                                 // functions that draw
 
   const euler = () => Maths.RULES.euler(A(), step.value).keep;
   const explodes = () => Maths.size(euler()) > 1 + 1e-9;
+  const alternates = () => turn.value === 0 && euler()[0] < 0;
 
   function words() {
     const growth = Maths.size(euler());
-    const border = `its limit for this A is Δ = ${number(Maths.eulerLimit(A()))}`;
-    const factor = `|1 + Δ A| = ${growth.toFixed(2)}`;
+    const border = `its limit for this A is Δ\u00a0=\u00a0${number(Maths.eulerLimit(A()))}`;
+    const factor = `|1\u00a0+\u00a0Δ\u00a0A|\u00a0=\u00a0${growth.toFixed(2)}`;
     if (explodes()) {
       return `Euler's rule explodes: ${factor}, more than 1, so every step makes the state larger; `
         + `${border}. The exact state decays, and so do the two other rules.`;
     }
-    if (Math.abs(growth - 1) <= 1e-9) return `Euler's rule stands on the edge: ${factor}; ${border}.`;
-    if (turn.value === 0 && euler()[0] < 0) {
-      return `Euler's rule is stable but changes sign at every step, which the exact state never `
-        + `does: 1 + Δ A = ${number(euler()[0])}; ${border}.`;
+    if (growth > 1 - 1e-9) return `Euler's rule is on the edge: ${factor}; ${border}.`;
+    if (alternates()) {
+      return `Euler's rule is stable, but it changes sign at every step, which the exact state `
+        + `never does: ${factor}, from a negative number; ${border}.`;
     }
     return `All three rules decay. Euler's: ${factor}; ${border}.`;
   }
@@ -147,11 +148,12 @@ const chapters = [];                                 // functions that draw
     drawResponse();
     drawPlane();
     writeRules();
-    say(byId('state-reading'), words(), explodes() ? 'bad' : 'good');
+    say(byId('state-reading'), words(), explodes() ? 'bad' : alternates() ? '' : 'good');
+    const beyond = explodes() ? [['beyond the picture', 'var(--bad)']] : [];
+    writeLegend(byId('state-legend'), [['exact', 'var(--fg)'],
+      ...RULES.map(([, name, color]) => [name, color]), ...beyond]);
   }
 
-  writeLegend(byId('state-legend'), [['exact', 'var(--fg)'],
-    ...RULES.map(([, name, color]) => [name, color]), ['beyond the picture', 'var(--bad)']]);
   chapters.push(draw);
 })();
 
@@ -432,7 +434,7 @@ const chapters = [];                                 // functions that draw
     for (const [x, y] of place(byMatrix)) {
       add(svg, 'circle', {class: 'mark', cx: x, cy: y, r: 5});
     }
-    svg.setAttribute('aria-label', 'The output of the recurrence as a line, of the matrix as rings');
+    svg.setAttribute('aria-label', 'The output: of the recurrence a line, of the matrix rings');
   }
 
   function draw() {
@@ -582,8 +584,9 @@ const chapters = [];                                 // functions that draw
     drawPath(svg, Maths.order(place), unit);
     drawCell(svg, cell, unit, 'mark');
     const {mean, within, longest} = Maths.locality(curve, bits.value, memory.value);
+    const cells = longest === 1 ? 'cell' : 'cells';
     numbers.textContent = `Neighbours of the grid are ${number(mean)} tokens apart in the mean, `
-      + `${percent(within)} of them within the memory. Longest step: ${number(longest)} ${longest === 1 ? 'cell' : 'cells'}. `
+      + `${percent(within)} of them within the memory. Longest step: ${number(longest)} ${cells}. `
       + `The chosen cell's are ${apart.sort((a, b) => a - b).join(', ')} apart.`;
     return {curve, mean, within};
   }
@@ -738,9 +741,9 @@ const nearest = (frame, sizes, x) => {
     const from = c => c.tokens === null ? `not up to ${number(c.most_tokens)}`
       : c.tokens === c.least_tokens ? `all measured, from ${number(c.tokens)}` : number(c.tokens);
     writeTable(byId('crossings'), ['model', 'faster than', 'from tokens (interpolated)',
-                                   'its time at most tokens'],
+                                   'ratio of times at the longest'],
       found.map(c => [c.name, c.over, from(c),
-        `${number(c.ratio_at_most, 2)} times, at ${number(c.most_tokens)}`]));
+        `${number(c.ratio_at_most, 2)}, at ${number(c.most_tokens)}`]));
   }
 
   onPointer(svg, x => {
@@ -756,7 +759,10 @@ const nearest = (frame, sizes, x) => {
 (() => {
   const {source} = data.layer;
   const rows = toRows(data.layer.rows);
-  const WHAT = {memory: ['peak_bytes', 'peak MiB', 2 ** 20], time: ['seconds', 'milliseconds', .001]};
+  const WHAT = {
+    memory: ['peak_bytes', 'peak MiB', 2 ** 20],
+    time: ['seconds', 'milliseconds', .001],
+  };
   const sizes = [...new Set(rows.map(r => r.tokens))].sort((a, b) => a - b);
   const names = [...new Set(rows.map(r => r.name))];
   const colors = Object.fromEntries(names.map((name, k) => [name, COLOURS[1 - k] || COLOURS[k]]));
@@ -804,7 +810,8 @@ const nearest = (frame, sizes, x) => {
       add(svg, 'text', {class: 'strong', x: 8, y: y - 6}, model.words);
       add(svg, 'rect', {class: 'bar', style: `--c: ${color}`, x: 8, y, width: X(model[key]) - 8,
                         height: 18, rx: 2});
-      add(svg, 'text', {x: X(model[key]) + 6, y: y + 14}, `${number(model[key] / divisor, 4)} ${unit}`);
+      const value = `${number(model[key] / divisor, 4)} ${unit}`;
+      add(svg, 'text', {x: X(model[key]) + 6, y: y + 14}, value);
     });
     svg.setAttribute('aria-label', words[key]);
     write();
@@ -816,9 +823,9 @@ const nearest = (frame, sizes, x) => {
     const ratio = key => number(local[key] / other[key], 2);
     const gap = local.psnr - other.psnr;
     say(byId('fields-reading'),
-      `Beside ${other.name}, the local field takes ${ratio('ms')} times the time of a training step, `
-      + `${ratio('memory')} times the memory and ${ratio('parameters')} times the parameters; its `
-      + `mean reconstruction is ${number(Math.abs(gap), 2)} dB ${gap < 0 ? 'worse' : 'better'} `
+      `Beside ${other.name}, the local field takes ${ratio('ms')} times the time of a training `
+      + `step, ${ratio('memory')} times the memory and ${ratio('parameters')} times the parameters; `
+      + `its mean reconstruction is ${number(Math.abs(gap), 2)} dB ${gap < 0 ? 'worse' : 'better'} `
       + `(one seed of each).`);
   }
 

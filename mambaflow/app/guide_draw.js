@@ -194,10 +194,13 @@ function axes(svg, {x, y, xName, yName, height, xLog = false, yLog = false, xTic
     const place = {x: left - 6, y: Y(value) + 4, 'text-anchor': 'end'};
     add(svg, 'text', place, number(value));
   }
-  for (const value of xTicks || ticks(x, xLog, width < 420 ? 4 : 8)) {
+  let last = Infinity;                               // from the right, so that no two labels touch
+  for (const value of (xTicks || ticks(x, xLog, width < 420 ? 4 : 8)).slice().reverse()) {
     const place = {x: X(value), y: bottom + 16, 'text-anchor': 'middle'};
-    add(svg, 'text', place, number(value));
     add(svg, 'line', {class: 'axis', x1: X(value), x2: X(value), y1: bottom, y2: bottom + 4});
+    if (last - X(value) < 44) continue;
+    add(svg, 'text', place, number(value));
+    last = X(value);
   }
   add(svg, 'line', {class: 'axis', x1: left, x2: right, y1: bottom, y2: bottom});
   add(svg, 'text', {x: right, y: bottom + 32, 'text-anchor': 'end'}, xName);
