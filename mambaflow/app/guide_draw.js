@@ -25,7 +25,7 @@ function number(x, digits = 3) {
   return text.replace('-', '−');
 }
 
-const percent = x => `${number(100 * x, x < .1 ? 2 : 3)} %`;
+const percent = x => x > 0 && x < 1e-4 ? '< 0.01 %' : `${number(100 * x, x < .1 ? 2 : 3)} %`;
 
 function complex([re, im], digits = 2) {
   if (Math.abs(im) < 1e-12) return number(re, digits + 1);
@@ -196,10 +196,12 @@ function axes(svg, {x, y, xName, yName, height, xLog = false, yLog = false, xTic
   }
   let last = Infinity;                               // from the right, so that no two labels touch
   for (const value of (xTicks || ticks(x, xLog, width < 420 ? 4 : 8)).slice().reverse()) {
-    const place = {x: X(value), y: bottom + 16, 'text-anchor': 'middle'};
+    const atEdge = right - X(value) < 16;
+    const place = atEdge ? {x: right + 8, 'text-anchor': 'end'}
+      : {x: X(value), 'text-anchor': 'middle'};
     add(svg, 'line', {class: 'axis', x1: X(value), x2: X(value), y1: bottom, y2: bottom + 4});
     if (last - X(value) < 44) continue;
-    add(svg, 'text', place, number(value));
+    add(svg, 'text', {y: bottom + 16, ...place}, number(value));
     last = X(value);
   }
   add(svg, 'line', {class: 'axis', x1: left, x2: right, y1: bottom, y2: bottom});

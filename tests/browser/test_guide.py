@@ -124,7 +124,8 @@ def test_state_plane(guide):
 
 def share(guide, picture):
     "The marked token's share of the last state, percent."
-    return float(guide.page.locator(f'{picture} .share').text_content().split()[0])
+    words = guide.page.locator(f'{picture} .share').text_content()
+    return float(words.strip('<% '))
 
 
 def test_selection(guide):
