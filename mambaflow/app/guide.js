@@ -326,10 +326,13 @@ const chapters = [];                                 // functions that draw
     draw();
   });
 
+  const focusBar = () => svg.querySelector('.token[tabindex="0"]').focus();
+  svg.addEventListener('pointerup', focusBar);       // so that keys go on with the bar
+
   function focusOn(t) {
     current = limit(0, t, N - 1);
     draw();
-    svg.querySelector('.token[tabindex="0"]').focus();
+    focusBar();
   }
 
   onArrows(svg, (right, down) => {
@@ -839,6 +842,15 @@ function drawAll() {
   for (const draw of chapters) draw();
 }
 
+// A link of the chapters, by script: within a notebook's frame it would lead out of the page
+function goTo(event) {
+  const chapter = document.querySelector(event.target.getAttribute('href'));
+  event.preventDefault();
+  chapter.scrollIntoView();
+  chapter.focus({preventScroll: true});
+}
+
+for (const link of document.querySelectorAll('nav a')) link.addEventListener('click', goTo);
 drawAll();
 let seen = document.body.clientWidth;
 new ResizeObserver(() => {

@@ -42,7 +42,7 @@ _STEP = ('name', 'width', 'tokens', 'batch', 'task', 'compile', 'ms', 'ms_q1', '
          'memory_mib', 'parameters')
 _CROSSING = ('name', 'over', 'width', 'load', 'compile', 'tokens', 'least_tokens', 'most_tokens',
              'ratio_at_most')
-_WORDS = {'none': 'eager', 'reduce-overhead': 'compiled, with CUDA graphs'}
+_WORDS = {'none': 'eager', 'reduce-overhead': 'compiled, CUDA graphs'}
 
 def _with_heads(model:str, head_dim:float) -> str:
     "A model with the size of its heads."

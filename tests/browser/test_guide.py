@@ -10,7 +10,7 @@ import pytest
 import torch
 from test_stepper import browser, shot, text, until  # noqa: F401
 
-from mambaflow.app.guide import guide_data, guide_html
+from mambaflow.app.guide import guide_data, guide_html, show_guide
 from mambaflow.geometry.curves import CURVES, curve_order
 from mambaflow.geometry.grid import center_grid
 from mambaflow.ssm.scan import discretize, selective_scan
@@ -145,6 +145,9 @@ def test_selection(guide):
     assert guide.slider('marked token').input_value() == '5'
     guide.drag('#selective', (.8, .6), (.8, .4))
     assert share(guide, '#selective') < 30
+    low = share(guide, '#selective')
+    for _ in range(9): guide.press('ArrowDown')      # the bar that was dragged has the focus
+    assert share(guide, '#selective') > low + 20
     guide.click('remember the marked one')
     assert share(guide, '#selective') > 80
 
@@ -321,6 +324,29 @@ def test_keys_reach_every_control(guide):
         if not visible: hidden.append(guide.page.evaluate('document.activeElement.outerHTML.slice(0, 90)'))
     assert len(seen) >= wanted - 1
     assert [h for h in hidden if not h.startswith('<body')] == []
+
+
+def test_links_lead_to_the_chapters(guide):
+    for chapter, link in zip(CHAPTERS, guide.page.locator('nav a').all()):
+        link.click()
+        top = f"document.getElementById('{chapter}').getBoundingClientRect().top"
+        assert abs(guide.page.evaluate(top)) < 400
+        assert guide.page.evaluate('document.activeElement.id') == chapter
+
+
+def test_it_works_in_the_frame_of_a_notebook(browser, tmp_path):
+    "The links of its chapters stay in the frame."
+    file = tmp_path/'notebook.html'
+    file.write_text(f'<!doctype html><title>notebook</title>{show_guide().data}', encoding='utf8')
+    page = browser.new_page(viewport={'width': 900, 'height': 800})
+    page.goto(file.as_uri())
+    frame = page.frames[-1]
+    frame.wait_for_selector('body[data-ready]')
+    frame.locator('nav a').last.click()
+    page.wait_for_timeout(200)
+    assert frame.evaluate("document.getElementById('costs').getBoundingClientRect().top") < 300
+    assert page.frames[-1].locator('#speed-table tr').count() > 2
+    page.close()
 
 
 # ---------------------------------------------------------------- what it computes
