@@ -829,7 +829,7 @@ const nearest = (frame, sizes, x) => {
       `Beside ${other.name}, the local field takes ${ratio('ms')} times the time of a training `
       + `step, ${ratio('memory')} times the memory and ${ratio('parameters')} times the parameters; `
       + `its mean reconstruction is ${number(Math.abs(gap), 2)} dB ${gap < 0 ? 'worse' : 'better'} `
-      + `(one seed of each).`);
+      + `(one run of each).`);
   }
 
   sourceLine(byId('fields-source'), sources);
