@@ -502,7 +502,7 @@ const chapters = [];                                 // functions that draw
     stop();
     where.input.max = count();
     where.value = count();
-    chosen = chosen.map(c => limit(0, c, side() - 1));
+    chosen = chosen.map(() => Math.floor((side() - 1) / 2));
     draw();
   }
 
@@ -605,9 +605,9 @@ const chapters = [];                                 // functions that draw
     say(byId('orders-reading'),
       `In the mean a curve ${saved ? 'brings' : 'does not bring'} neighbours closer: `
       + `${number(mean.raster)}, ${number(mean.morton)} and ${number(mean.hilbert)} tokens for `
-      + `raster, Morton and Hilbert. What counts is the memory: with ${memory.value} tokens most `
-      + `pairs are within it for ${winners.join(' and ')} (${percent(most)}, `
-      + `raster ${percent(within.raster)}).`);
+      + `raster, Morton and Hilbert. What counts is the memory: of ${memory.value} tokens, it `
+      + `reaches from neighbour to neighbour most often along ${winners.join(' and ')} `
+      + `(${percent(most)} of the pairs, raster ${percent(within.raster)}).`);
   }
 
   stop();
