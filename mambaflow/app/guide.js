@@ -827,8 +827,8 @@ const nearest = (frame, sizes, x) => {
     const gap = local.psnr - other.psnr;
     say(byId('fields-reading'),
       `Beside ${other.name}, the local field takes ${ratio('ms')} times the time of a training `
-      + `step, ${ratio('memory')} times the memory and ${ratio('parameters')} times the parameters; `
-      + `its mean reconstruction is ${number(Math.abs(gap), 2)} dB ${gap < 0 ? 'worse' : 'better'} `
+      + `step, ${ratio('memory')} times the memory and ${ratio('parameters')} times the `
+      + `parameters; its mean reconstruction is ${number(Math.abs(gap), 2)} dB ${gap < 0 ? 'worse' : 'better'} `
       + `(one run of each).`);
   }
 

@@ -85,8 +85,8 @@ def _trained_field(record:Mapping) -> dict:
     "Size, memory and quality of one trained field."
     rows = rows_table(record)
     mean = rows[(rows.source == 'model') & (rows.estimator == 'one_step_mean')]
-    return dict(name=record['run'], words=f"{record['run']}: {_layers_of(record['config']['model'])}",
-                parameters=record['metrics']['parameters'],
+    words = f"{record['run']}: {_layers_of(record['config']['model'])}"
+    return dict(name=record['run'], words=words, parameters=record['metrics']['parameters'],
                 memory=record['metrics']['peak_memory_bytes'], psnr=brief(mean.psnr.item()),
                 local=record['run'].startswith('local'), beside=record['run'] == 'V2-stabilised')
 
