@@ -828,7 +828,8 @@ const nearest = (frame, sizes, x) => {
     say(byId('fields-reading'),
       `Beside ${other.name}, the local field takes ${ratio('ms')} times the time of a training `
       + `step, ${ratio('memory')} times the memory and ${ratio('parameters')} times the `
-      + `parameters; its mean reconstruction is ${number(Math.abs(gap), 2)} dB ${gap < 0 ? 'worse' : 'better'} `
+      + `parameters; its mean reconstruction is ${number(Math.abs(gap), 2)} dB `
+      + `${gap < 0 ? 'worse' : 'better'} `
       + `(one run of each).`);
   }
 
