@@ -2,7 +2,7 @@
 # make fields  train a small V2 on photos on a CPU, and compare it with classical interpolation at several scales
 # make shapes   train PM, HMA and PT on furniture in three dimensions on a CPU, and compare what they draw, ragged after so short a training (six to eight minutes)
 # make test   check that modules, notebooks and README agree, and run every notebook
-# make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://
+# make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://; the guide, too
 # make fuzz   attack it with damaged and harmful files for five minutes (SEED=7 MINUTES=5: others, or for longer)
 # make test-kill   kill runs, fill disks, take the power away, start two at once (FULL=1: more of each)
 # make test-workflow   the tiny plan through Snakemake, killed at random, started twice, changed; what the engine costs
@@ -15,6 +15,7 @@
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
 # make test-docs   show that it does
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
+# make guide   write the guide, one page to play with, from the committed records (seconds)
 # Each makes .venv itself, once.
 PYTHON ?= python3
 VENV   := .venv
@@ -26,6 +27,7 @@ SHAPES ?= runs/shapes
 NBS    := nbs/experiments
 WEIGHTS := $(wildcard outputs/conditional/*/half.safetensors)
 PAGE   := outputs/stepper/stepper.html
+GUIDE  := outputs/guide/guide.html
 export PATH := $(BIN):$(PATH)
 RUN    := sh tools/papermill.sh
 # one training of the demo: $(call TRAIN,BACKBONE)
@@ -35,7 +37,7 @@ TRAIN_SHAPE = $(RUN) $(NBS)/shapes/train_shape.ipynb $(SHAPES)/$(1)/train_shape.
           -f $(NBS)/plans/shapes_cpu.yaml -p backbone $(1) -p out $(SHAPES)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper slim readme
+.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -87,7 +89,7 @@ shapes: $(READY)
 	@echo "Read it: $(SHAPES)/crossing.html in a browser, or $(SHAPES)/crossing.ipynb with 'make lab'"
 
 # two threads on busy cores wait for each other and can be many times slower
-demo fields shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper: export OMP_NUM_THREADS = 1
+demo fields shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper guide: export OMP_NUM_THREADS = 1
 test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
@@ -146,6 +148,9 @@ test-docs: $(VENV)/.docs
 
 stepper: $(READY)
 	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judge_mnist/judge.safetensors $(WEIGHTS)
+
+guide: $(READY)
+	@python -c "from mambaflow.app.guide import save_guide; print(save_guide('$(GUIDE)'))"
 
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper
