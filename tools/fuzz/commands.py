@@ -14,12 +14,8 @@ import apart
 from inputs import ROOT, YAML_TEXTS, other_value
 from mutate import KINDS, damaged
 from weights import TINY, bases, bombs, configuration, header
-from mambaflow.app.multiscale import mambaflow_multiscale
-from mambaflow.app.sample import mambaflow_sample
-from mambaflow.app.stepper import mambaflow_stepper_page
-from mambaflow.data.mask_check import mambaflow_masks
-from mambaflow.studies.ablations import mambaflow_field_summary
-from mambaflow.studies.decision import mambaflow_verdict
+from mambaflow.app.commands import (mambaflow_field_summary, mambaflow_masks, mambaflow_multiscale,
+                                    mambaflow_sample, mambaflow_stepper_page, mambaflow_verdict)
 from mambaflow.studies.judge import JudgeConfig
 from mambaflow.studies.runs import main as one_run
 from mambaflow.training.checkpoints import save_model
