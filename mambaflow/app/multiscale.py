@@ -21,7 +21,6 @@ from ..fields.metrics import psnr, ssim
 from ..fields.presets import FIELDS
 from ..fields.reconstruct import (METHODS, Estimate, at_scales, comparison, estimate_label,
                                           scale_figure)
-from ..training.checkpoints import read_config
 
 # %% ../../nbs/app/04_multiscale.ipynb #ef042bfc
 class MixedPrecision(nn.Module):
@@ -119,22 +118,21 @@ def _scores_line(r:dict, name:str) -> str: # a row, and what it is called
     seconds = f"  {r['seconds']:.1f} s a photo" if r['seconds'] else ''
     return f"{name:30} {r['size']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}{seconds}"
 
-def _estimates(args:argparse.Namespace, checkpoint:str, photos:Photos,
+def _estimates(args:argparse.Namespace, model:nn.Module, photos:Photos,
                methods:Sequence[str]=METHODS   # classical ones beside the model
               ) -> tuple[list[dict], list[Estimate]]:
-    "Rows and estimates of one file of weights, by `at_scales`."
-    model = open_field(checkpoint, args.device, args.precision)
+    "Rows and estimates of one model, by `at_scales`."
     rows, estimates = at_scales(model, photos, tuple(args.scales), methods=methods,
                                 samples=args.samples, steps=args.steps, sampler=args.sampler,
                                 device=args.device)
     _check_scores(rows)
     return rows, estimates
 
-def _score_one(args:argparse.Namespace, photos:Photos):
+def _score_one(args:argparse.Namespace, model:nn.Module, photos:Photos):
     "One model beside the classical methods."
-    rows, estimates = _estimates(args, args.checkpoint, photos)
-    config = _require_model(args.checkpoint, None, (object,))
-    _write_scores(args, photos, checkpoint=str(args.checkpoint), model=config.to_dict(), rows=rows)
+    rows, estimates = _estimates(args, model, photos)
+    _write_scores(args, photos, checkpoint=str(args.checkpoint), model=model.config.to_dict(),
+                  rows=rows)
     shown = ['thin_plate', 'one_step_mean', 'sample_mean', 'sample']
     _write_figures(args, photos, lambda i: scale_figure(photos, estimates, shown, args.scales, i))
     for r in rows: print(_scores_line(r, estimate_label(r)))
@@ -195,11 +193,11 @@ def _difference_line(r:dict, names:Sequence[str]) -> str: # a row of `paired_row
     return (f"{names[1]} - {names[0]}, {name} at {r['size']}: {shown('psnr', 2)} dB, "
             f"SSIM {shown('ssim', 3)} ({r['photos']} photos, paired)")
 
-def _score_two(args:argparse.Namespace, photos:Photos):
+def _score_two(args:argparse.Namespace, models:Sequence[nn.Module], photos:Photos):
     "Two models on the same observations, beside classical methods."
     names = short_names(args.compare)
-    rows, first = _estimates(args, args.compare[0], photos)
-    more, second = _estimates(args, args.compare[1], photos, ())
+    rows, first = _estimates(args, models[0], photos)
+    more, second = _estimates(args, models[1], photos, ())
     own = [e for e in first if e.source == 'model']
     differences = paired_rows(own, second, photos)
     marked = [{**r, 'weights': names[0] if r['source'] == 'model' else None} for r in rows]
@@ -221,7 +219,9 @@ def score_weights(args:argparse.Namespace # of `multiscale_parser`
     args.device = _chosen_device(args.device)
     is_gpu = torch.device(args.device).type == 'cuda'
     args.precision = args.precision or ('bf16' if is_gpu else 'fp32')
+    files = args.compare or [args.checkpoint]
+    models = [open_field(file, args.device, args.precision) for file in files]
     photos = _photos(args)
     print(f'{_photos_text(photos)}; {args.precision} on {args.device}')
-    if args.compare: _score_two(args, photos)
-    else: _score_one(args, photos)
+    if args.compare: _score_two(args, models, photos)
+    else: _score_one(args, models[0], photos)
