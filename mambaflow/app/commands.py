@@ -9,7 +9,7 @@ __all__ = ['SAMPLER_NAMES', 'NOISE_SAMPLER_NAMES', 'DATA_SETS', 'PARSERS', 'MESH
            'sample_files', 'wrong_model', 'require_model', 'mambaflow_sample', 'mambaflow_multiscale',
            'mambaflow_stepper_page', 'mambaflow_masks', 'mambaflow_verdict', 'mambaflow_field_summary']
 
-# %% ../../nbs/app/00_commands.ipynb #917127c0
+# %% ../../nbs/app/00_commands.ipynb #c8621efc
 import argparse
 import importlib
 import os
@@ -19,7 +19,7 @@ from .. import __version__
 from ..config import choose, read_json
 from ..training.files import CheckpointError, file_kind, stored_class
 
-# %% ../../nbs/app/00_commands.ipynb #2a1210e8
+# %% ../../nbs/app/00_commands.ipynb #5ee4990c
 class _Parser(argparse.ArgumentParser):
     "A parser that shows defaults and the package's version."
     def __init__(self, command:str, text:str):
@@ -33,7 +33,7 @@ class _Parser(argparse.ArgumentParser):
 
 _DEVICE = 'where to compute (default: cuda where there is a GPU, otherwise cpu)'
 
-# %% ../../nbs/app/00_commands.ipynb #2a031a50
+# %% ../../nbs/app/00_commands.ipynb #731a2ad3
 # names that are defined where PyTorch is needed
 SAMPLER_NAMES = ('euler', 'heun', 'midpoint', 'adaptive', 'sde', 'ddim')
 NOISE_SAMPLER_NAMES = ('ddpm', 'cosine-ddim')
@@ -63,7 +63,7 @@ def sample_parser() -> argparse.ArgumentParser:
     p.option('--device', _DEVICE)
     return p
 
-# %% ../../nbs/app/00_commands.ipynb #f161ab18
+# %% ../../nbs/app/00_commands.ipynb #543bcfd8
 def multiscale_parser() -> argparse.ArgumentParser:
     "Arguments of `mambaflow_multiscale`."
     p = _Parser('mambaflow_multiscale',
@@ -90,7 +90,7 @@ def multiscale_parser() -> argparse.ArgumentParser:
     p.option('--device', _DEVICE)
     return p
 
-# %% ../../nbs/app/00_commands.ipynb #6e976073
+# %% ../../nbs/app/00_commands.ipynb #62dd609b
 def page_parser() -> argparse.ArgumentParser:
     "Arguments of `mambaflow_stepper_page`."
     p = _Parser('mambaflow_stepper_page', 'Write the page of the trajectory stepper.')
@@ -119,7 +119,7 @@ def masks_parser() -> argparse.ArgumentParser:
     p.option('--expect', 'digest that another machine printed')
     return p
 
-# %% ../../nbs/app/00_commands.ipynb #23fcec78
+# %% ../../nbs/app/00_commands.ipynb #7614e585
 def verdict_parser() -> argparse.ArgumentParser:
     "Arguments of `mambaflow_verdict`."
     p = _Parser('mambaflow_verdict', "Print the verdict of a comparison's record.")
@@ -141,7 +141,7 @@ PARSERS = {'mambaflow_sample': sample_parser,
            'mambaflow_verdict': verdict_parser,
            'mambaflow_field_summary': summary_parser}
 
-# %% ../../nbs/app/00_commands.ipynb #2795660e
+# %% ../../nbs/app/00_commands.ipynb #999274f9
 def check_range(option:str, value:float, low:float, high:float):
     "Raise ValueError for a number that is out of range. NaN is in none."
     if value < low: raise ValueError(f'{option} must be at least {low}, got {value}')
@@ -165,7 +165,7 @@ def check_new(out:str|Path,        # as the user gave it
     raise ValueError(f'--out {out}: {taken} is there already, and nothing is overwritten: '
                      'choose another name')
 
-# %% ../../nbs/app/00_commands.ipynb #9fd180cd
+# %% ../../nbs/app/00_commands.ipynb #6de84e8b
 _PICTURES = ('.png', '.pdf', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp')
 MESHES = ('.obj', '.ply', '.glb')
 
@@ -192,7 +192,7 @@ def sample_files(args:argparse.Namespace, # of `sample_parser`; a count is put i
     check_new(path, files)
     return files
 
-# %% ../../nbs/app/00_commands.ipynb #83c0ee23
+# %% ../../nbs/app/00_commands.ipynb #90d642e6
 MODELS = {
     'BackboneConfig': 'a backbone: it draws pictures, see mambaflow_sample',
     'VolumeConfig': 'a model of shapes: it draws them, see mambaflow_sample',
@@ -227,7 +227,7 @@ def require_model(path:str|Path,         # a file of weights
     if not name or name in wanted: return name
     raise wrong_model(path, name, wanted)
 
-# %% ../../nbs/app/00_commands.ipynb #11840ce7
+# %% ../../nbs/app/00_commands.ipynb #cf5e73c8
 def _check_sample(args:argparse.Namespace):
     "What can be refused without weights. Raises ValueError."
     if args.count is not None: check_range('--count', args.count, 1, 10_000)
@@ -269,7 +269,7 @@ def _check_source(what:str, source:str, names:Sequence[str], kinds:Sequence[str]
         raise ValueError(f'{what} {source}: there is no {path}: expected the path of a '
                          f'{"file" if kind == "npz" else "folder"}')
 
-# %% ../../nbs/app/00_commands.ipynb #33d0141f
+# %% ../../nbs/app/00_commands.ipynb #024e94b8
 MOST_STEPS, MOST_GUIDANCE = 1000, 100      # of the stepper
 
 def _check_page(args:argparse.Namespace):
@@ -292,7 +292,7 @@ def _problem(file:str) -> str: # '' for weights that can be shown
     except CheckpointError as e: return str(e)
     return ''
 
-# %% ../../nbs/app/00_commands.ipynb #aa1fa177
+# %% ../../nbs/app/00_commands.ipynb #b5ae231e
 def _check_masks(args:argparse.Namespace):
     "Raise ValueError for numbers out of range and pictures that are not there."
     check_range('--count', args.count, 1, 10_000_000)
@@ -322,7 +322,7 @@ def _check_summary(args:argparse.Namespace):
     _check_record(args.train, 'train_field', 'train_field.ipynb')
     _check_record(args.scales, 'multiscale', 'every_scale.ipynb')
 
-# %% ../../nbs/app/00_commands.ipynb #ffdab797
+# %% ../../nbs/app/00_commands.ipynb #7d6477f5
 # RuntimeError: what torch raises, of memory for one
 EXPECTED = (ValueError, OSError, RuntimeError, ImportError, MemoryError, ArithmeticError,
             AssertionError)
@@ -340,7 +340,7 @@ def _run(parser:argparse.ArgumentParser,
         return work(args)
     except EXPECTED as e: parser.error(str(e) or type(e).__name__)
 
-# %% ../../nbs/app/00_commands.ipynb #cd740034
+# %% ../../nbs/app/00_commands.ipynb #6e42516c
 def mambaflow_sample(argv:Sequence[str]|None=None): # arguments, those of the process when None
     "Console script: pictures or shapes from weights, see `app/sample`."
     return _run(sample_parser(), argv, _check_sample, 'app.sample', 'write_samples')
