@@ -107,6 +107,9 @@ def _require_model(checkpoint:str|Path, config:str|None=None,
     if not path.is_file(): load_weights(path)      # raises, and lists what is nearby
     found = None if config else _own_config(path)
     if found is None: found = _config_beside(path, config)
+    if found is None and BackboneConfig not in kinds:
+        raise CheckpointError(f'{path}: holds no configuration, and there is none beside it: put '
+                              'the config.json or run.json of its run into its folder')
     if found is None: found = BackboneConfig()     # the protocol's
     if isinstance(found, kinds): return found
     raise wrong_model(path, type(found).__name__, [kind.__name__ for kind in kinds])
@@ -161,8 +164,8 @@ def _steered(model:nn.Module, args:argparse.Namespace) -> nn.Module:
 def _write_picture(path:Path,
                    pictures:Tensor, # uint8 (N, C, S, S)
                    columns:int=8):  # of the grid
-    "Write a grid of pictures."
-    grid = image_grid(pictures, columns)
+    "Write a grid of pictures, without empty places in a single row."
+    grid = image_grid(pictures, min(columns, len(pictures)))
     picture = Image.fromarray(grid.numpy())
     kind = Image.registered_extensions()[path.suffix.lower()]
     with atomic_path(path) as tmp: picture.save(tmp, format=kind)
@@ -333,7 +336,7 @@ def _draw_shapes(args:argparse.Namespace, # see `sample_parser`
     _require_finite_samples(drawn, files[0])
     if suffix in MESHES: return _write_meshes(files, drawn)
     if suffix == '.npz': _write_arrays(files[0], voxels=(drawn > 0).to(torch.uint8))
-    else: _write_picture(files[0], shaded(drawn, size=_VIEW, level=0.), min(_COLUMNS, len(drawn)))
+    else: _write_picture(files[0], shaded(drawn, size=_VIEW, level=0.), _COLUMNS)
     return str(files[0])
 
 # %% ../../nbs/app/01_sample.ipynb #e254f9ab
