@@ -29,7 +29,9 @@ class MixedPrecision(nn.Module):
         super().__init__()
         self.model, self.config = model, model.config
 
-    def prepare(self, *points, **condition): return self.model.prepare(*points, **condition)
+    def prepare(self, *points, **condition):
+        "What depends on the points only, in the model's own precision."
+        return self.model.prepare(*points, **condition)
 
     def forward(self, x_t:Tensor, *args, **condition) -> Tensor: # like x_t
         "The velocity, in float32."
