@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['Request', 'ExactFlow', 'open_models', 'picture_shape', 'Cancelled', 'velocity_of', 'to_pictures', 'describe_reading',
-           'Scene', 'run_model', 'LatestWorker', 'ModelSet', 'TrajectoryStepper', 'named_checkpoints',
-           'mambaflow_stepper_page']
+           'Scene', 'run_model', 'LatestWorker', 'ModelSet', 'TrajectoryStepper', 'named_checkpoints', 'write_page']
 
 # %% ../../nbs/app/03_stepper.ipynb #26bd2277
 import argparse
@@ -28,10 +27,10 @@ from IPython.display import Image as Picture, display
 from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
+from .commands import EXPECTED, MOST_GUIDANCE, MOST_STEPS, check_range
 from .page import (DisplayTrajectory, figure, magnify, png, read_asset, save_page,
                                 strip)
-from .sample import (_EXPECTED, _check_range, _check_writable, _require_finite,
-                                  _require_backbone, open_model)
+from .sample import _require_finite, _require_model, open_model
 from ..config import choose
 from ..data.images import to_float, to_uint8
 from ..flow.path import guided, x1_to_velocity
@@ -57,7 +56,7 @@ class Request:
         return ', '.join([*parts, self.sampler, f'{self.steps} steps'])
 
 # %% ../../nbs/app/03_stepper.ipynb #dcc1ca3e
-_SEEDS, _MOST_STEPS, _MOST_GUIDANCE = 2**53, 1000, 100
+_SEEDS = 2**53
 
 def _require_whole(name:str, value):
     "Raise ValueError unless a value is a whole number."
@@ -68,9 +67,9 @@ def _check_request(request:Request):
     "Raise ValueError for a request that cannot be shown, before anything is computed."
     for name in ('seed', 'steps'): _require_whole(name, getattr(request, name))
     if request.label is not None: _require_whole('label', request.label)
-    _check_range('seed', request.seed, 0, _SEEDS - 1)
-    _check_range('steps', request.steps, 1, _MOST_STEPS)
-    _check_range('guidance', request.guidance, -_MOST_GUIDANCE, _MOST_GUIDANCE)
+    check_range('seed', request.seed, 0, _SEEDS - 1)
+    check_range('steps', request.steps, 1, MOST_STEPS)
+    check_range('guidance', request.guidance, -MOST_GUIDANCE, MOST_GUIDANCE)
     choose('sampler', request.sampler, SAMPLERS)
 
 # %% ../../nbs/app/03_stepper.ipynb #34c70b0e
@@ -112,7 +111,7 @@ _Model = nn.Module|Callable|str|Path # a module, a function (x_t, t, **condition
 def _open(model:_Model) -> Callable:
     "A model from its file, a module in eval mode, or the function itself."
     if isinstance(model, (str, Path)):
-        _require_backbone(model)
+        _require_model(model)
         opened = open_model(model)
         _require_finite(opened, model)
         return opened
@@ -128,7 +127,7 @@ def open_models(models:Mapping[str, _Model]          # name -> model, or its fil
     opened, problems = dict.fromkeys(models), {}
     for name, model in models.items():
         try: opened[name] = _open(model)
-        except _EXPECTED as e: problems[name] = str(e) or type(e).__name__
+        except EXPECTED as e: problems[name] = str(e) or type(e).__name__
     return opened, problems
 
 # %% ../../nbs/app/03_stepper.ipynb #088eaa7f
@@ -376,7 +375,7 @@ def _step_controls(first:Request) -> dict[str, W.DOMWidget]:
                     layout=dict(width='130px')),
         sampler=W.Dropdown(options=list(SAMPLERS), value=first.sampler, description='sampler',
                            style=wider, layout=dict(width='190px')),
-        steps=W.BoundedIntText(first.steps, min=1, max=_MOST_STEPS, description='steps', style=wider,
+        steps=W.BoundedIntText(first.steps, min=1, max=MOST_STEPS, description='steps', style=wider,
                                layout=dict(width='130px')))
 
 # %% ../../nbs/app/03_stepper.ipynb #9a8bf723
@@ -670,36 +669,11 @@ def named_checkpoints(files:Iterable[str|Path] # such as outputs/conditional/PT/
     return named
 
 # %% ../../nbs/app/03_stepper.ipynb #99d62063
-def _page_parser() -> argparse.ArgumentParser:
-    "Arguments of `mambaflow_stepper_page`."
-    p = argparse.ArgumentParser(prog='mambaflow_stepper_page',
-                                description='Write the page of the trajectory stepper.')
-    def option(name, text, **kwargs): p.add_argument(name, help=text, **kwargs)
-    default = '(default: %(default)s)'
-    option('checkpoints', 'weights of backbones, shown by the names of their folders', nargs='*')
-    option('--out', f'page to write {default}', default='stepper.html')
-    option('--judge', 'weights of the judge, which reads the last pictures')
-    option('--seeds', f'how many noises to choose from {default}', type=int, default=4)
-    option('--steps', f'sampling steps {default}', type=int, default=10)
-    option('--sampler', f'one of {", ".join(SAMPLERS)} {default}', default='euler')
-    option('--guidance', f'weight of the digit {default}', type=float, default=2.)
-    return p
-
-def mambaflow_stepper_page(argv:list[str]|None=None # arguments, those of the process when None
-                          ):
-    "Console script. Bad input ends with one readable message and exit status 2."
-    parser = _page_parser()
-    args = parser.parse_args(argv)
-    if not args.checkpoints:
-        parser.error('no weights: on a GPU, snakemake conditional --profile '
-                     'workflow/profiles/local --config root=outputs trains them')
+def write_page(args:argparse.Namespace # of `page_parser`
+              ):
+    "Write the page of some checkpoints, and say which of them it does not show."
     request = Request(guidance=args.guidance, sampler=args.sampler, steps=args.steps)
-    try:
-        _check_request(request)
-        _check_range('--seeds', args.seeds, 1, 1000)
-        _check_writable(Path(args.out))
-        models = ModelSet(named_checkpoints(args.checkpoints), judge=args.judge)
-        path = models.save_html(args.out, range(args.seeds), request=request)
-    except _EXPECTED as e: parser.error(str(e) or type(e).__name__)
+    models = ModelSet(named_checkpoints(args.checkpoints), judge=args.judge)
+    path = models.save_html(args.out, range(args.seeds), request=request)
     for name, problem in models.problems.items(): print(f'{name} is not shown: {problem}')
     print(path)

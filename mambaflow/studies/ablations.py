@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['SCORES', 'ESTIMATE', 'CLAIMS', 'POSTERIOR_GAP', 'field_records', 'field_rows', 'over_seeds', 'table_rows',
-           'plot_stages', 'stage_gains', 'versus', 'sample_gains', 'scales_text', 'goal_text',
-           'mambaflow_field_summary']
+           'plot_stages', 'stage_gains', 'versus', 'sample_gains', 'scales_text', 'goal_text', 'print_summary']
 
 # %% ../../nbs/studies/09_ablations.ipynb #b7ce365d
-import math, sys, textwrap
+import argparse, math, textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 import matplotlib.pyplot as plt
@@ -207,14 +206,11 @@ def goal_text(train:Mapping # a record of train_field.ipynb
     return '\n'.join(lines + [f"('>': the {name} beats it, '<': it does not)"])
 
 # %% ../../nbs/studies/09_ablations.ipynb #ce4f2a7d
-def mambaflow_field_summary(argv:Sequence[str]|None=None # arguments, those of the process when None
-                           ):
-    "Print what a record of train_field.ipynb and one of every_scale.ipynb hold."
-    argv = sys.argv[1:] if argv is None else argv
-    if len(argv) != 2:
-        raise SystemExit('usage: mambaflow_field_summary TRAIN SCALES   (two run.json)')
-    try: train, scales = (read_record(file) for file in argv)
-    except (OSError, ValueError) as e: raise SystemExit(f'mambaflow_field_summary: {e}') from None
+def print_summary(args:argparse.Namespace # of `summary_parser`
+                 ):
+    """Print what a record of train_field.ipynb and one of every_scale.ipynb hold.
+    Raises ValueError for records that are not whole."""
+    train, scales = read_record(args.train), read_record(args.scales)
     try:
         metrics = train['metrics']
         count = scales['data']['count']
@@ -223,7 +219,6 @@ def mambaflow_field_summary(argv:Sequence[str]|None=None # arguments, those of t
                  'from')
         parts = [first, scales_text(scales), goal_text(train)]
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as e:
-        kinds = ', '.join(f'{file} of {r["experiment"]}' for file, r in zip(argv, (train, scales)))
-        raise SystemExit(f'mambaflow_field_summary: {kinds}; expected a whole record of train_field '
-                         f'and one of multiscale ({type(e).__name__}: {e})') from None
+        raise ValueError(f'{args.train} and {args.scales} are not whole records of train_field and '
+                         f'multiscale ({type(e).__name__}: {e}): run their notebooks again') from None
     print('\n' + '\n\n'.join(parts) + '\n')

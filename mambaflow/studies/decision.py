@@ -6,10 +6,10 @@
 __all__ = ['JAIN_2025', 'JAIN_TABLE', 'BRANCHES', 'comparison_table', 'check_comparable', 'parameter_deviation',
            'parameters_matched', 'matched_sentence', 'Candidate', 'candidate_row', 'row_candidate', 'candidate',
            'average_seeds', 'tie_on_speed', 'Verdict', 'decide', 'verdict_markdown', 'plot_rule', 'record_verdict',
-           'verdict_text', 'mambaflow_verdict']
+           'verdict_text', 'print_verdict']
 
 # %% ../../nbs/studies/04_decision.ipynb #9b8ac94e
-import math, sys
+import argparse, math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import matplotlib.pyplot as plt
@@ -446,19 +446,12 @@ def verdict_text(record:Mapping # of experiment compare_backbones
     return '\n'.join(map(shown, lines))    # no name of a record steers the terminal
 
 # %% ../../nbs/studies/04_decision.ipynb #a3f6c80e
-def mambaflow_verdict(argv:Sequence[str]|None=None # arguments, those of the process when None
-                     ):
-    "Print the verdict of a comparison's record."
-    argv = sys.argv[1:] if argv is None else argv
-    if len(argv) != 1:
-        raise SystemExit('usage: mambaflow_verdict RECORD   (a run.json of compare.ipynb)')
-    try: record = read_record(argv[0])
-    except (OSError, ValueError) as e: raise SystemExit(f'mambaflow_verdict: {e}') from None
-    if 'candidates' not in record:
-        raise SystemExit(f'{argv[0]} is a record of {record["experiment"]}, '
-                         'expected one of compare_backbones')
+def print_verdict(args:argparse.Namespace # of `verdict_parser`
+                 ):
+    "Print the verdict of a comparison's record. Raises ValueError when it is not whole."
+    record = read_record(args.record)
     try: text = verdict_text(record)
     except (KeyError, TypeError, ValueError) as e:
-        raise SystemExit(f'mambaflow_verdict: {argv[0]} is not the record of a whole comparison '
+        raise ValueError(f'{args.record} is not the record of a whole comparison '
                          f'({type(e).__name__}: {e}): run compare.ipynb again') from None
     print(f'\n{text}\n')

@@ -23,12 +23,13 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim.swa_utils import AveragedModel
 from ..config import Config, atomic_path, from_dict
-from .pickles import Odd, TooMuch, clip
-from .weights import (SAFE_TYPES, CheckpointError, canonical_names, damaged,
-                                        file_kind, first_names, kind_of, load_weights, read_file,
-                                        safetensors_header, short_names, unwrapped_name)
+from .files import CheckpointError, TooMuch, clip, file_kind, header_texts
+from .pickles import Odd
+from .weights import (SAFE_TYPES, canonical_names, first_names, kind_of,
+                                        load_weights, read_file, short_names, unwrapped_name)
 # not used here: names that other code imports from this module
-from .weights import PREFIXES, SUFFIXES, WRAPPERS, find_checkpoints # noqa: F401
+from .files import SUFFIXES, find_checkpoints # noqa: F401
+from .weights import PREFIXES, WRAPPERS # noqa: F401
 
 # %% ../../nbs/training/03_checkpoints.ipynb #0ed1e5ee
 def _list_lengths(names:Iterable[str]  # of a state dict
@@ -323,23 +324,13 @@ def _parse_header(header:dict[str, str] # texts at the head of a file
     if not isinstance(metadata, dict): raise ValueError('its metadata are no dictionary')
     return from_dict(json.loads(header['config'])), metadata
 
-def _read_header(path:Path,  # a file
-                 kind:str    # its kind, from `file_kind`
-                ) -> dict[str, str]: # empty when it has none
-    "The texts at the head of a safetensors file. Raises CheckpointError."
-    if kind != 'safetensors': return {}
-    try:
-        with open(path, 'rb') as file: return safetensors_header(file, path.stat().st_size)[1]
-    except TooMuch as e: raise CheckpointError(f'{path}: not read: {e}') from None
-    except Exception as e: raise damaged(path, e) from None
-
 def read_config(path:str|Path             # a file
                ) -> tuple[Config, dict[str, Any]]: # configuration, metadata
     """Configuration and metadata of a file that `save_model` wrote, without its weights.
 
     Raises CheckpointError when it has none."""
     path, kind = file_kind(path)
-    header = _read_header(path, kind)
+    header = header_texts(path, kind)
     if 'config' not in header:
         raise _NoConfig(f'{path}: no mambaflow configuration in it, so it does not say which '
                         'model it belongs to. Build the model yourself and call '

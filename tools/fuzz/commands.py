@@ -14,12 +14,12 @@ import apart
 from inputs import ROOT, YAML_TEXTS, other_value
 from mutate import KINDS, damaged
 from weights import TINY, bases, bombs, configuration, header
-from mambaflow.app.multiscale import mambaflow_multiscale
-from mambaflow.app.sample import mambaflow_sample
-from mambaflow.app.stepper import mambaflow_stepper_page
-from mambaflow.data.mask_check import mambaflow_masks
-from mambaflow.studies.ablations import mambaflow_field_summary
-from mambaflow.studies.decision import mambaflow_verdict
+from mambaflow.app.commands import (mambaflow_field_summary, mambaflow_masks, mambaflow_multiscale,
+                                    mambaflow_sample, mambaflow_stepper_page, mambaflow_verdict)
+# what the commands import when they work: once here, not in each child
+from mambaflow.app import multiscale, sample, stepper # noqa: F401
+from mambaflow.data import mask_check # noqa: F401
+from mambaflow.studies import ablations, decision # noqa: F401
 from mambaflow.studies.judge import JudgeConfig
 from mambaflow.studies.runs import main as one_run
 from mambaflow.training.checkpoints import save_model
