@@ -71,7 +71,8 @@ class Task:
 
     def write(self, file:str|Path):
         "Write what a method may see. The hidden pixels are not in it."
-        values = self.images.flatten(2).mT.gather(1, self.pixels[..., None].expand(-1, -1, self.images.shape[1]))
+        index = self.pixels[..., None].expand(-1, -1, self.images.shape[1])
+        values = self.images.flatten(2).mT.gather(1, index)
         with atomic_path(file) as tmp, open(tmp, 'wb') as f:
             np.savez_compressed(f, pixels=self.pixels.numpy().astype(np.uint16),
                                 values=values.numpy(), size=self.size, density=self.density,
@@ -185,8 +186,9 @@ def read_predictions(file:str|Path, # npz, see the table above
 
 # %% ../../nbs/fields/09_benchmark.ipynb #9aeaf99c
 def _benchmark_parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog='mambaflow_benchmark',
-                                description='A fifth of CIFAR-10: write the task, score predictions.')
+    p = argparse.ArgumentParser(
+        prog='mambaflow_benchmark',
+        description='A fifth of CIFAR-10: write the task, score predictions.')
     kinds = p.add_subparsers(dest='what', required=True)
     pictures = 'cifar10 (its test pictures), npz:PATH (after the first 500) or photos'
     task = kinds.add_parser('task', help='write what a method may see')

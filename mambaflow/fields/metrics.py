@@ -197,8 +197,8 @@ def crps(samples:Tensor,         # (K, B, C, H, W)
     distance = (ordered - truth.double()).abs().mean(0)
     rank = torch.arange(1, count + 1, device=samples.device, dtype=ordered.dtype)
     weight = (2 * rank - count - 1) / (count * (count - 1))        # half of the mean over pairs
-    spread = torch.einsum('k,kbchw->bchw', weight, ordered)
-    return _mean_where(distance - spread, where)
+    apart = torch.einsum('k,kbchw->bchw', weight, ordered)
+    return _mean_where(distance - apart, where)
 
 # %% ../../nbs/fields/03_metrics.ipynb #f1454b14
 def expected_coverage(count:int # K
