@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['SAMPLER_NAMES', 'NOISE_SAMPLER_NAMES', 'DATA_SETS', 'PARSERS', 'MESHES', 'MODELS', 'FIELD_MODELS', 'SMALLEST_SCALE',
            'MOST_STEPS', 'MOST_GUIDANCE', 'EXPECTED', 'sample_parser', 'multiscale_parser', 'page_parser',
-           'masks_parser', 'verdict_parser', 'summary_parser', 'check_range', 'check_writable', 'check_new',
-           'sample_files', 'wrong_model', 'require_model', 'mambaflow_sample', 'mambaflow_multiscale',
-           'mambaflow_stepper_page', 'mambaflow_masks', 'mambaflow_verdict', 'mambaflow_field_summary']
+           'masks_parser', 'verdict_parser', 'summary_parser', 'benchmark_parser', 'check_range', 'check_writable',
+           'check_new', 'sample_files', 'wrong_model', 'require_model', 'mambaflow_sample', 'mambaflow_multiscale',
+           'mambaflow_stepper_page', 'mambaflow_masks', 'mambaflow_verdict', 'mambaflow_field_summary',
+           'mambaflow_benchmark']
 
 # %% ../../nbs/app/00_commands.ipynb #c8621efc
 import argparse
@@ -134,12 +135,28 @@ def summary_parser() -> argparse.ArgumentParser:
     p.option('scales', 'run.json of experiments/fields/every_scale')
     return p
 
+def benchmark_parser() -> argparse.ArgumentParser:
+    "Arguments of `mambaflow_benchmark`."
+    p = _Parser('mambaflow_benchmark', 'A fifth of CIFAR-10: write the task, score predictions.')
+    kinds = p.add_subparsers(dest='what', required=True, parser_class=argparse.ArgumentParser)
+    task = kinds.add_parser('task', help='write what a method may see')
+    score = kinds.add_parser('score', help='score predictions of this task')
+    for part in (task, score):
+        part.add_argument('pictures', help='cifar10 (its test pictures), npz:PATH (after the first '
+                          '500) or photos')
+        part.add_argument('--density', type=float, default=.2, help='share of observed pixels')
+        part.add_argument('--seed', type=int, default=0, help='of the masks')
+    task.add_argument('file', help='npz to write')
+    score.add_argument('file', help='npz with fields, and samples if there are any')
+    return p
+
 PARSERS = {'mambaflow_sample': sample_parser,
            'mambaflow_multiscale': multiscale_parser,
            'mambaflow_stepper_page': page_parser,
            'mambaflow_masks': masks_parser,
            'mambaflow_verdict': verdict_parser,
-           'mambaflow_field_summary': summary_parser}
+           'mambaflow_field_summary': summary_parser,
+           'mambaflow_benchmark': benchmark_parser}
 
 # %% ../../nbs/app/00_commands.ipynb #999274f9
 def check_range(option:str, value:float, low:float, high:float):
@@ -322,6 +339,16 @@ def _check_summary(args:argparse.Namespace):
     _check_record(args.train, 'train_field', 'train_field.ipynb')
     _check_record(args.scales, 'multiscale', 'every_scale.ipynb')
 
+def _check_benchmark(args:argparse.Namespace):
+    "Raise ValueError for a share that is none, a file of predictions that is not there."
+    check_range('--density', args.density, 0, 1)
+    there = Path(args.file).exists()
+    if args.what == 'task' and there:
+        raise ValueError(f'{args.file} is there already, and nothing is overwritten: choose '
+                         'another name')
+    if args.what == 'score' and not there:
+        raise ValueError(f'there is no file {args.file}: expected an npz with the entry fields')
+
 # %% ../../nbs/app/00_commands.ipynb #7d6477f5
 # RuntimeError: what torch raises, of memory for one
 EXPECTED = (ValueError, OSError, RuntimeError, ImportError, MemoryError, ArithmeticError,
@@ -365,3 +392,7 @@ def mambaflow_verdict(argv:Sequence[str]|None=None): # arguments, those of the p
 def mambaflow_field_summary(argv:Sequence[str]|None=None): # arguments, those of the process
     "Console script: scores in two records of fields, see `studies/ablations`."
     return _run(summary_parser(), argv, _check_summary, 'studies.ablations', 'print_summary')
+
+def mambaflow_benchmark(argv:Sequence[str]|None=None): # arguments, those of the process when None
+    "Console script: the task of a fifth of CIFAR-10, and scores, see `fields/benchmark`."
+    return _run(benchmark_parser(), argv, _check_benchmark, 'fields.benchmark', 'write_or_score')
