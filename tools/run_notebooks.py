@@ -17,7 +17,7 @@ from execnb.shell import CaptureShell
 from nbdev.process import NBProcessor
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT = 300                 # seconds for one notebook; the slowest takes about 60 on two quiet cores
+LIMIT = int(os.environ.get('LIMIT', 300)) # seconds for one notebook; the slowest takes about 60 on two quiet cores
 WORKERS = 2
 # imported once; each notebook runs in a process of its own that is forked from there
 LIBRARIES = ('torch', 'torch._dynamo', 'accelerate', 'matplotlib.pyplot', 'pandas',
