@@ -5,11 +5,11 @@ and the last line counts. A PATH is a notebook or a folder; without one all of n
 import contextlib
 import faulthandler
 import os
+import resource
 import signal
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from execnb.shell import CaptureShell
 from nbdev.process import NBProcessor
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT = 300                 # seconds for one notebook; the slowest takes about 60 on two quiet cores
+LIMIT = int(os.environ.get('LIMIT', 300)) # seconds for one notebook; the slowest takes about 60 on two quiet cores
 WORKERS = 2
 # imported once; each notebook runs in a process of its own that is forked from there
 LIBRARIES = ('torch', 'torch._dynamo', 'accelerate', 'matplotlib.pyplot', 'pandas',
@@ -33,6 +33,7 @@ class Result(NamedTuple):
     error: str              # empty when it passed
     seconds: float
     skipped: list[str]      # what its tests say that they skip
+    work: float = 0         # seconds of CPU, of its children too: what other work of the machine hardly changes
 
 def not_run(cell) -> bool:
     "Whether a cell is text, or marked not to be evaluated."
@@ -49,8 +50,15 @@ def skips(nb) -> list[str]:
 
 def out_of_time(signum, frame): raise TimeoutError(f'not finished within {LIMIT} s')
 
+def cpu_seconds() -> float:
+    "Time that this process and its ended children have computed."
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
 def run(file:Path) -> Result:
-    "Run one notebook in its folder. What hangs in compiled code, where no signal is seen, ends it."
+    """Run one notebook in its folder. What hangs in compiled code, where no signal is seen, ends it.
+    A crash prints the lines that every thread was at."""
+    faulthandler.enable()
     start = time.monotonic()
     os.environ['IN_TEST'] = '1'
     sys.path.insert(0, str(ROOT))
@@ -66,14 +74,26 @@ def run(file:Path) -> Result:
     finally:
         signal.alarm(0)
         faulthandler.cancel_dump_traceback_later()
-    return Result(file, error, time.monotonic() - start, skips(nb))
+    return Result(file, error, time.monotonic() - start, skips(nb), cpu_seconds())
+
+def send_result(file:Path, answers): answers.send(run(file))
+
+def how_it_ended(code:int) -> str:
+    "What an exit status without a result means."
+    if code >= 0: return f'its process ended itself, with exit status {code}'
+    return f'its process was ended by {signal.Signals(-code).name}; a crash prints its lines, above'
 
 def run_apart(file:Path) -> Result:
     "Run one notebook in a fresh process: those of ssm register the package's operators again."
     start = time.monotonic()
-    try:
-        with ProcessPoolExecutor(1, FRESH) as own: return own.submit(run, file).result()
-    except BrokenProcessPool as e: return Result(file, str(e), time.monotonic() - start, [])
+    receive, send = FRESH.Pipe(duplex=False)
+    own = FRESH.Process(target=send_result, args=(file, send))
+    own.start()
+    send.close()                # the process has its own: when that one is closed too, it has ended
+    try: result = receive.recv()
+    except EOFError: result = None
+    own.join()
+    return result or Result(file, how_it_ended(own.exitcode), time.monotonic() - start, [])
 
 def notebooks(paths:list[Path]) -> list[Path]:
     "The notebooks of files and folders, slow ones first; hidden folders are left out."
@@ -84,7 +104,7 @@ def notebooks(paths:list[Path]) -> list[Path]:
 def show(result:Result):
     "One line for a notebook, and its error."
     state = 'FAILED' if result.error else 'ok'
-    print(f'{state:6} {result.seconds:4.0f} s  {result.file.relative_to(ROOT)}', flush=True)
+    print(f'{state:6} {result.seconds:4.0f} s, {result.work:3.0f} of CPU  {result.file.relative_to(ROOT)}', flush=True)
     if result.error: print(result.error, flush=True)
 
 def main(paths:list[str]) -> int:

@@ -13,6 +13,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 from .mamba import step_bias
+from ..ssm.operators import operator
 from ..ssm.scan import _check_tensor, _shape_text
 from ..ssm.ssd import ssd
 
@@ -82,7 +83,7 @@ def _fold(dt:Tensor,   # (B, L, H)
     return step, (factor / step).sqrt()
 
 # %% ../../nbs/nets/04_mamba3.ipynb #50ed6377
-@torch.library.custom_op('mambaflow::running_sum', mutates_args=())
+@operator('running_sum')
 def running_sum(w:Tensor,      # (B, L, ...)
                 reverse:bool,  # sum from the last token
                 period:float   # the result is modulo this; 0: it is not

@@ -78,6 +78,7 @@ class VolumeConfig(Config):
     condition_tokens:int = at_least(0, 0)   # M, tokens of a condition, such as patches of an image
     condition_width:int = at_least(0, 0)    # numbers in each of them
     sparse:bool = False                     # tokens are the occupied cubes alone
+    predicts:str = one_of('velocity', ['velocity', 'data']) # what is learned
 
     # no fields: what an image's backbone may choose
     conditioning = 'adaptive'
@@ -158,6 +159,14 @@ class CubeBackbone(TokenBackbone):
         cubes = h[:, self.config.condition_tokens:]
         return self.head(self.norm(cubes))
 
+    def _answer(self, learned:Tensor,           # what the network gives, shaped like x
+                x:Tensor,                       # state at time t
+                t:Tensor                        # (B,)
+               ) -> Tensor:
+        "The velocity; in training, what is learned."
+        if self.training or self.config.predicts == 'velocity': return learned
+        return predicted_velocity(learned, x, t)
+
 # %% ../../nbs/nets/09_volumes.ipynb #022ffbd1
 class VolumeBackbone(CubeBackbone):
     "A velocity model for volumes, whose tokens are all cubes."
@@ -173,15 +182,15 @@ class VolumeBackbone(CubeBackbone):
                 label:Tensor|None=None,       # (B,) class numbers
                 condition:Tensor|None=None,   # (B, M, condition_width)
                 dropped:Tensor|None=None      # (B,) bool, whose label and condition are left out
-               ) -> Tensor:                   # (B, C, S, S, S) velocity
+               ) -> Tensor:                   # (B, C, S, S, S) velocity, or the data in training
         c = self.config
         shape = (c.channels, c.size, c.size, c.size)
         if x.shape[1:] != shape:
             raise ValueError(f'this model takes volumes of shape {shape}, got {tuple(x.shape[1:])}')
         h = self._embed(patchify_volume(x, c.patch), self.positions)     # (B, L, d)
         cond = self.condition(t, label, dropped)                         # (B, cond_width)
-        v = self._run_cubes(h, cond, condition, dropped)                 # (B, L, P)
-        return unpatchify_volume(self._put_back(v), c.patch, c.size)
+        learned = self._run_cubes(h, cond, condition, dropped)           # (B, L, P)
+        return self._answer(unpatchify_volume(self._put_back(learned), c.patch, c.size), x, t)
 
 # %% ../../nbs/nets/09_volumes.ipynb #df8bf8a9
 class Cubes(NamedTuple):
@@ -301,14 +310,15 @@ class SparseBackbone(CubeBackbone):
                 label:Tensor|None=None,       # (B,) class numbers
                 condition:Tensor|None=None,   # (B, M, condition_width)
                 dropped:Tensor|None=None      # (B,) bool, whose label and condition are left out
-               ) -> Tensor:                   # (B, L, P) velocity
+               ) -> Tensor:                   # (B, L, P) velocity, or the data in training
         c, L = self.config, x.shape[1]
         _check_cubes(x, coords, lengths, c.numbers)
         h = self.embed(x) + coordinate_embedding(c.side * coords, c.width)
         cond = self.condition(t, label, dropped)
-        v = self._run_cubes(h, cond, condition, dropped, **self._to_mixers(lengths, L))
-        of_padding = predicted_velocity(torch.zeros_like(x), x, t)
-        return torch.where(is_real(lengths, L)[..., None], v, of_padding)
+        learned = self._run_cubes(h, cond, condition, dropped, **self._to_mixers(lengths, L))
+        of_padding = torch.zeros_like(x)                        # its data
+        if c.predicts == 'velocity': of_padding = predicted_velocity(of_padding, x, t)
+        return self._answer(torch.where(is_real(lengths, L)[..., None], learned, of_padding), x, t)
 
 # %% ../../nbs/nets/09_volumes.ipynb #14e33e3d
 class SparseBatches:

@@ -12,7 +12,7 @@ __all__ = ['PACKAGES', 'FREE_TEXT', 'SCHEMA', 'LONGEST', 'LABELS', 'COLOURS', 's
            'loss_course', 'plot_losses']
 
 # %% ../../nbs/studies/03_records.ipynb #47ca7d62
-import hashlib, html, importlib.metadata, json, math, os, platform, re, subprocess
+import hashlib, html, importlib.metadata, io, json, math, os, platform, re, subprocess
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,11 +79,22 @@ def code_sha256(manifest:Mapping[str, str] # path -> SHA-256
     return sha256(''.join(lines).encode())
 
 # %% ../../nbs/studies/03_records.ipynb #e32fa2ba
-def _git(*args:str) -> bytes|None:
+def _git(*args:str, given:bytes=b'') -> bytes|None:
     "Output of one git command run beside the package, None when it fails or git is absent."
     command = ['git', '-C', str(code_folder()), *args]
-    try: return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    try: return subprocess.run(command, input=given, capture_output=True, check=True,
+                               timeout=60).stdout
     except (OSError, subprocess.SubprocessError): return None
+
+def _blobs(names:Sequence[str]) -> list[bytes|None]:
+    "Contents of files such as `HEAD:setup.py`, from one process; None for each that git does not have."
+    answer = io.BytesIO(_git('cat-file', '--batch', given='\n'.join(names).encode()) or b'')
+    found = []
+    for _ in names:
+        *_, kind, size = answer.readline().split() or [b'', b'']
+        found.append(answer.read(int(size)) if kind == b'blob' else None)
+        if kind == b'blob': answer.read(1)       # a line break
+    return found
 
 # %% ../../nbs/studies/03_records.ipynb #4d2b0fa4
 def manifest_at(commit:str,              # any name that git has for it
@@ -93,9 +104,10 @@ def manifest_at(commit:str,              # any name that git has for it
     listing = _git('ls-tree', '-r', '--name-only', '--full-tree', commit, 'mambaflow/')
     if listing is None: return None
     paths = [p for p in listing.decode().splitlines() if is_code(p)]
-    manifest = {p: sha256(_git('show', f'{commit}:{p}')) for p in paths}
-    blob = notebook and _git('show', f'{commit}:{notebook}')
-    return manifest | {notebook: sha256(notebook_code(blob))} if blob else manifest
+    *blobs, of_notebook = _blobs([f'{commit}:{p}' for p in (*paths, notebook or '.')])
+    if None in blobs: return None
+    manifest = {p: sha256(blob) for p, blob in zip(paths, blobs)}
+    return manifest | {notebook: sha256(notebook_code(of_notebook))} if of_notebook else manifest
 
 # %% ../../nbs/studies/03_records.ipynb #7a82dfae
 class Tree(NamedTuple):
@@ -125,8 +137,9 @@ def tree_state() -> Tree:
     commit = _git('rev-parse', 'HEAD').decode().strip()
     changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':/',
                    ':(top,exclude)outputs')
-    if changed is None: return Tree(None, commit)
-    same = code_hash == code_sha256(manifest_at(commit))
+    manifest = manifest_at(commit)
+    if changed is None or manifest is None: return Tree(None, commit)
+    same = code_hash == code_sha256(manifest)
     return Tree('clean' if same and not changed.strip() else 'dirty', commit)
 
 # %% ../../nbs/studies/03_records.ipynb #9689deba

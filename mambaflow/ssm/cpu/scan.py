@@ -18,6 +18,7 @@ from .intrinsics import (FAST, HEAD, K, LN2, ONE, SOURCE, WK, ZERO, alloca_f32,
                                           njit,
                                           phi, read, sigmoid, softplus, source_version,
                                           unsupported_reason, write)
+from ..operators import operator
 
 # %% ../../../nbs/ssm/cpu/02_scan.ipynb #a530fbec
 T = 16            # tokens in a chunk
@@ -485,7 +486,7 @@ def _job(u:Tensor,                  # (B, D, L)
     return np.array(sum(entries, head), np.int64)
 
 # %% ../../../nbs/ssm/cpu/02_scan.ipynb #87083564
-@torch.library.custom_op('mambaflow::scan_numba', mutates_args=())
+@operator('scan_numba')
 def _scan(u:Tensor,              # (B, D, L)
           delta:Tensor,          # (B, D, L)
           A:Tensor,              # (D, N)
@@ -547,7 +548,7 @@ def _add_rows(x:Tensor,          # (B, G * blocks, N, K)
     return _unpack(total, u.shape[1], G).view(like.shape)
 
 # %% ../../../nbs/ssm/cpu/02_scan.ipynb #d3ecf7a4
-@torch.library.custom_op('mambaflow::scan_numba_backward', mutates_args=())
+@operator('scan_numba_backward')
 def _scan_backward(gy:Tensor,             # (B, D, L)
                    glast:Tensor,          # (B, D, N)
                    starts:Tensor,         # from `_scan`

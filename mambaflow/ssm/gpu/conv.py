@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from .primitives import _far, _silu, _silu_slope, run_kernel
+from ..operators import operator
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #48d8d8e6
 @triton.jit
@@ -259,7 +260,7 @@ def _convolve_sequences(x:Tensor,      # (B, L, E) or (B, L, directions, E), cha
     run_kernel(kernel, programs, (x, weight, bias, out), numbers, **options)
     return y
 
-@torch.library.custom_op('mambaflow::conv_silu', mutates_args=())
+@operator('conv_silu')
 def _conv(x:Tensor, weight:Tensor, bias:Tensor, reverse:bool) -> Tensor:
     "(B, L, E) with channels side by side; weight (E, 1, K) and bias (E,) in float32."
     return _convolve_sequences(x, weight, bias, reverse)
@@ -313,7 +314,7 @@ def conv_gradients(dy:Tensor,     # gradient of the output, shaped like x, or of
     return sums.sum(0)
 
 # %% ../../../nbs/ssm/gpu/05_conv.ipynb #32626794
-@torch.library.custom_op('mambaflow::conv_silu_backward', mutates_args=())
+@operator('conv_silu_backward')
 def _conv_backward(dy:Tensor, x:Tensor, weight:Tensor, bias:Tensor,
                    reverse:bool) -> tuple[Tensor, Tensor]:
     "Gradient of x, and `conv_gradients`."

@@ -16,6 +16,7 @@ from . import conv, norm as norms
 from .primitives import _eager, _far, _remember, _sigmoid, _softplus, Run
 from .ssd import (_arch, _blocks, _pass_kernel, _segments, _state, _store_state,
                                    _store_tile, _tile)
+from ..operators import operator
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #d9046f02
 @triton.jit
@@ -476,7 +477,7 @@ def _run_inner(h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias
     _fill(plan, outputs, h, weight, bias, A, D, dt_bias, norm)
     return outputs
 
-@torch.library.custom_op('mambaflow::mamba2_inner', mutates_args=())
+@operator('mamba2_inner')
 def _inner(h:Tensor, weight:Tensor, bias:Tensor, A:Tensor, D:Tensor, dt_bias:Tensor,
            norm:Tensor,
            N:int, groups:int, eps:float, directions:int, reverse:bool, save:bool
@@ -571,8 +572,7 @@ def _run_backward(dout:Tensor, h:Tensor, xbc:Tensor, y:Tensor, decays:Tensor, st
         torch.empty_like(dout), dout, h, xbc, y, decays, states, weight, bias, A, D, dt_bias, norm,
         N, groups, eps, directions, reverse)
 
-_inner_backward = torch.library.custom_op(
-    'mambaflow::mamba2_inner_backward', _run_backward, mutates_args=())
+_inner_backward = operator('mamba2_inner_backward')(_run_backward)
 
 @_inner_backward.register_fake
 def _(dout, h, xbc, y, decays, states, weight, bias, A, D, dt_bias, norm,

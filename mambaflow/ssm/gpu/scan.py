@@ -17,6 +17,7 @@ from .primitives import (_adjoint, _advance, _at, _beside, _block, _chunk, _eage
                                           _signal, _silu, _silu_slope, _step, _sum_channels,
                                           _sum_components, _varying, Run)
 from .scan_split import span_states
+from ..operators import operator
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #ca19606b
 # The compiler must not know that `one` is 1: it would give neighbouring elements to one thread
@@ -731,7 +732,7 @@ def _run_forward(x:_Inputs, launch:Launch=LAUNCH) -> tuple[Tensor, Tensor, Tenso
     return y, last if plan.spans == 1 else ends[:, -1].contiguous(), starts
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #b4ad4f58
-@torch.library.custom_op('mambaflow::selective_scan', mutates_args=())
+@operator('selective_scan')
 def _forward(u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
              D:Tensor|None, z:Tensor|None, bias:Tensor|None,
              softplus:bool, zoh:bool, reverse:bool
@@ -865,7 +866,7 @@ def _run_part(part:_Part, dy:Tensor, dlast:Tensor|None, starts:Tensor, x:_Inputs
     part.finish(dBC, sum_A, sum_D, sum_bias, dA, rows(dB), rows(dC), dD, dbias)
 
 # %% ../../../nbs/ssm/gpu/03_scan.ipynb #8598ff15
-@torch.library.custom_op('mambaflow::selective_scan_backward', mutates_args=())
+@operator('selective_scan_backward')
 def _backward(dy:Tensor, dlast:Tensor|None, starts:Tensor,
               u:Tensor, delta:Tensor, A:Tensor, B:Tensor, C:Tensor,
               D:Tensor|None, z:Tensor|None, bias:Tensor|None,

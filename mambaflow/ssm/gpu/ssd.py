@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from .primitives import _far, _sigmoid, _softplus
+from ..operators import operator
 
 # %% ../../../nbs/ssm/gpu/04_ssd.ipynb #590cf934
 @triton.jit
@@ -367,7 +368,7 @@ def _parts(xs:list[Tensor], H:int, P:int, N:int) -> tuple[Tensor, Tensor, Tensor
     x, B, C = xs[0].split([H * P, GN, GN], 2)
     return x.unflatten(2, (H, P)), B.unflatten(2, (GN // N, N)), C.unflatten(2, (GN // N, N))
 
-@torch.library.custom_op('mambaflow::ssd', mutates_args=())
+@operator('ssd')
 def _ssd(xs:list[Tensor], dt:Tensor, A:Tensor, D:Tensor|None, bias:Tensor|None,
          P:int, N:int, softplus:bool, reverse:bool, save:bool
         ) -> tuple[Tensor, Tensor]:
@@ -385,7 +386,7 @@ def _ssd_outputs(xs, dt, A, D, bias, P, N, softplus, reverse, save):
     return x.new_empty(b, L, H, P), x.new_empty(b, (L + Q - 1) // Q if save else 0, H, N, P)
 
 # %% ../../../nbs/ssm/gpu/04_ssd.ipynb #a4011969
-@torch.library.custom_op('mambaflow::ssd_backward', mutates_args=())
+@operator('ssd_backward')
 def _ssd_backward(dy:Tensor, states:Tensor, xs:list[Tensor], dt:Tensor, A:Tensor,
                   D:Tensor|None, bias:Tensor|None, P:int, N:int, softplus:bool, reverse:bool
                  ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
