@@ -7,9 +7,9 @@ __all__ = ['PACKAGES', 'FREE_TEXT', 'SCHEMA', 'LONGEST', 'LABELS', 'COLOURS', 's
            'code_folder', 'is_code', 'code_manifest', 'code_sha256', 'manifest_at', 'Tree', 'tree_state', 'name_code',
            'code_is_committed', 'device_name', 'cores', 'device_shared', 'versions', 'now', 'provenance', 'plain',
            'check_rows', 'brief', 'shortened', 'weight_entry', 'write_record', 'read_record', 'read_records', 'Table',
-           'plain_text', 'check_names', 'rows_table', 'markdown_table', 'check_folder', 'Run', 'open_run',
-           'weight_problem', 'weight_problems', 'check_weights', 'label', 'backbone_name', 'colour', 'smooth', 'Course',
-           'loss_course', 'plot_losses']
+           'plain_text', 'check_names', 'rows_table', 'markdown_table', 'check_folder', 'Run', 'read_diverged',
+           'open_run', 'weight_problem', 'weight_problems', 'check_weights', 'label', 'backbone_name', 'colour',
+           'smooth', 'Course', 'loss_course', 'plot_losses']
 
 # %% ../../nbs/studies/03_records.ipynb #47ca7d62
 import hashlib, html, importlib.metadata, io, json, math, os, platform, re, subprocess
@@ -522,8 +522,24 @@ class Run:
                             config=self.config, data=self.data,
                             device=self.device, shared=shared, started=self.started,
                             notebook=self.notebook, **results)
+        (self.folder/'diverged.json').unlink(missing_ok=True)
         self.lock.release()
         return file
+
+    def diverged(self, why:Exception) -> Path: # the file
+        "Say, in place of a record, that the run broke down: a study shows it, and it may be tried again."
+        about = provenance(self.device, self.shared, self.started, self.notebook)
+        entries = {'experiment': self.experiment, 'run': _run_name(self.folder), 'why': str(why),
+                   'config': self.config, 'data': self.data, 'provenance': about}
+        return write_json(self.folder/'diverged.json', plain(entries))
+
+def read_diverged(folder:str|Path, # and all below it
+                  experiment:str   # of the runs
+                 ) -> list[dict]:  # what `Run.diverged` wrote, sorted by path
+    "Runs that broke down and have no record."
+    files = [f for f in sorted(Path(folder).rglob('diverged.json'))
+             if _counts(f.parent.relative_to(folder)) and not f.with_name('run.json').exists()]
+    return [found for f in files if (found := read_json(f)).get('experiment') == experiment]
 
 # %% ../../nbs/studies/03_records.ipynb #ba777053
 def _hold_first(folder:Path) -> FolderLock:
