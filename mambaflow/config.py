@@ -155,6 +155,7 @@ STORED = {
     'HierarchyConfig': Stored('mambaflow.fields.hierarchy'),
     'RegressorConfig': Stored('mambaflow.fields.regressor'),
     'JudgeConfig': Stored('mambaflow.studies.judge'),
+    'Sampling': Stored('mambaflow.studies.equal_time'),
     'AutoencoderConfig': Stored('mambaflow.nets.autoencoder')}
 
 # %% ../nbs/config.ipynb #dc09feca
