@@ -19,9 +19,8 @@ from .commands import MESHES, sample_files, wrong_model
 from ..config import Config, atomic_path, from_dict, repo_path
 from ..data.images import image_grid, to_uint8
 from ..data.latents import decode_latents
-from ..flow.diffusion import NOISE_SAMPLERS, NOISE_STEPS
+from ..flow.diffusion import NOISE_STEPS
 from ..flow.path import guided
-from ..flow.samplers import SAMPLERS
 from ..flow.shortcut import sampler_names, sampler_of
 from ..nets.autoencoder import Autoencoder
 from ..nets.backbones import BackboneConfig

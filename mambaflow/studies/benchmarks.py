@@ -55,7 +55,7 @@ def _in_time(code:int|None, text:str, limit:float) -> dict:
 
 # %% ../../nbs/studies/06_benchmarks.ipynb #7ec91872
 def _next_request(folder:Path) -> list[str]:
-    """Fork a process for each request in a folder, until the folder says `end`, and leave its status.
+    """Fork a process for each request in a folder, and leave its status, until there is `end`.
     Returns in the forked processes only: their arguments."""
     running = {}                                  # process -> its request
     while not (folder/'end').exists():
@@ -102,7 +102,8 @@ class Warm:
         self.server, self.lock, self.numbers = None, threading.Lock(), itertools.count()
 
     def __enter__(self) -> 'Warm':
-        self.temporary, self.pool = tempfile.TemporaryDirectory(prefix='mambaflow-'), ThreadPoolExecutor(1)
+        self.temporary = tempfile.TemporaryDirectory(prefix='mambaflow-')
+        self.pool = ThreadPoolExecutor(1)
         self.folder = Path(self.temporary.name)
         (self.folder/'child.py').write_text(self.program, encoding='utf8')
         return self
@@ -114,10 +115,10 @@ class Warm:
 
     def _start(self):
         "Start the server, once."
-        command = [sys.executable, '-W', 'ignore', '-c', _SERVER, self.folder/'child.py', self.folder,
-                   self.threads or '']
+        arguments = [self.folder/'child.py', self.folder, self.threads or '']
+        command = [sys.executable, '-W', 'ignore', '-c', _SERVER, *map(str, arguments)]
         with self.lock:
-            self.server = self.server or self.pool.submit(run_subprocess, [*map(str, command)], math.inf)
+            if not self.server: self.server = self.pool.submit(run_subprocess, command, math.inf)
 
     def run(self, arguments:Sequence[str], limit:float) -> tuple[int|None, str]:
         "As `run_subprocess`: exit status, None when it took more than `limit` seconds; its output."

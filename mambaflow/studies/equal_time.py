@@ -47,7 +47,7 @@ def epoch_ends(record:Mapping # a training run
 
 def step_ends(record:Mapping # a training run
              ) -> np.ndarray: # (n,) seconds
-    "Seconds of training at the end of each step that has a loss; those of an epoch take equally long."
+    "Seconds of training at the end of each step with a loss; those of an epoch take equally long."
     ends = epoch_ends(record)
     losses = record['history']['loss']
     per_epoch = len(losses) / len(ends)

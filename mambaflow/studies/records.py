@@ -87,7 +87,7 @@ def _git(*args:str, given:bytes=b'') -> bytes|None:
     except (OSError, subprocess.SubprocessError): return None
 
 def _blobs(names:Sequence[str]) -> list[bytes|None]:
-    "Contents of files such as `HEAD:setup.py`, from one process; None for each that git does not have."
+    "Contents of files such as `HEAD:setup.py`, from one process; None where git has none."
     answer = io.BytesIO(_git('cat-file', '--batch', given='\n'.join(names).encode()) or b'')
     found = []
     for _ in names:
@@ -527,7 +527,7 @@ class Run:
         return file
 
     def diverged(self, why:Exception) -> Path: # the file
-        "Say, in place of a record, that the run broke down: a study shows it, and it may be tried again."
+        "Say, in place of a record, that the run broke down: studies show it, and it may go again."
         about = provenance(self.device, self.shared, self.started, self.notebook)
         entries = {'experiment': self.experiment, 'run': _run_name(self.folder), 'why': str(why),
                    'config': self.config, 'data': self.data, 'provenance': about}
