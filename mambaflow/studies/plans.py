@@ -371,7 +371,8 @@ def job_state(plan:Plan, name:str, root:str|Path) -> State:
     try: record = read_json(file)
     except ValueError as e: return State('damaged', str(e))
     executed = _executed(folder/job.notebook.name)
-    if executed and not executed.ended: return State('missing', executed.problem)
+    broke_down = _is_record(record) and record.get('diverged')     # its notebook ends there
+    if executed and not executed.ended and not broke_down: return State('missing', executed.problem)
     if not _is_record(record): return State('other', f'{file} is no record of schema 2')
     differ = _differences(job, plan.filled(name, root), executed.parameters) if executed else []
     if differ:

@@ -7,9 +7,9 @@ __all__ = ['PACKAGES', 'FREE_TEXT', 'SCHEMA', 'LONGEST', 'LABELS', 'COLOURS', 's
            'code_folder', 'is_code', 'code_manifest', 'code_sha256', 'manifest_at', 'Tree', 'tree_state', 'name_code',
            'code_is_committed', 'device_name', 'cores', 'device_shared', 'versions', 'now', 'provenance', 'plain',
            'check_rows', 'brief', 'shortened', 'weight_entry', 'write_record', 'read_record', 'read_records', 'Table',
-           'plain_text', 'check_names', 'rows_table', 'markdown_table', 'check_folder', 'Run', 'read_diverged',
-           'open_run', 'weight_problem', 'weight_problems', 'check_weights', 'label', 'backbone_name', 'colour',
-           'smooth', 'Course', 'loss_course', 'plot_losses']
+           'plain_text', 'check_names', 'rows_table', 'markdown_table', 'check_folder', 'Run', 'open_run',
+           'weight_problem', 'weight_problems', 'check_weights', 'label', 'backbone_name', 'colour', 'smooth', 'Course',
+           'loss_course', 'plot_losses']
 
 # %% ../../nbs/studies/03_records.ipynb #47ca7d62
 import hashlib, html, importlib.metadata, io, json, math, os, platform, re, subprocess
@@ -388,6 +388,7 @@ def _counts(folder:Path # relative to where records are read
 
 def read_records(folder:str|Path,           # and all below it, but see `_counts`
                  experiment:str|None=None,  # keep only this experiment's records
+                 diverged:bool|None=False   # True: only runs that broke down; None: these, too
                 ) -> list[dict]:            # sorted by path
     "All records below a folder. Raises FileNotFoundError when there are none."
     folder = Path(folder)
@@ -397,8 +398,10 @@ def read_records(folder:str|Path,           # and all below it, but see `_counts
     places = [Path(place) for place, _, names in os.walk(folder) if 'run.json' in names]
     files = [place/'run.json' for place in sorted(places) if _counts(place.relative_to(folder))]
     records = [r for r in map(read_record, files) if experiment in (None, r['experiment'])]
+    records = [r for r in records if diverged in (None, bool(r.get('diverged')))]
     if records: return records
-    wanted = f'records of experiment {experiment!r}' if experiment else 'records'
+    wanted = 'records of runs that diverged' if diverged else 'records'
+    if experiment: wanted += f' of experiment {experiment!r}'
     raise FileNotFoundError(f'no {wanted} in {folder}: looked at {len(files)} run.json files in it '
                             'and below; run the experiment first')
 
@@ -522,24 +525,8 @@ class Run:
                             config=self.config, data=self.data,
                             device=self.device, shared=shared, started=self.started,
                             notebook=self.notebook, **results)
-        (self.folder/'diverged.json').unlink(missing_ok=True)
         self.lock.release()
         return file
-
-    def diverged(self, why:Exception) -> Path: # the file
-        "Say, in place of a record, that the run broke down: studies show it, and it may go again."
-        about = provenance(self.device, self.shared, self.started, self.notebook)
-        entries = {'experiment': self.experiment, 'run': _run_name(self.folder), 'why': str(why),
-                   'config': self.config, 'data': self.data, 'provenance': about}
-        return write_json(self.folder/'diverged.json', plain(entries))
-
-def read_diverged(folder:str|Path, # and all below it
-                  experiment:str   # of the runs
-                 ) -> list[dict]:  # what `Run.diverged` wrote, sorted by path
-    "Runs that broke down and have no record."
-    files = [f for f in sorted(Path(folder).rglob('diverged.json'))
-             if _counts(f.parent.relative_to(folder)) and not f.with_name('run.json').exists()]
-    return [found for f in files if (found := read_json(f)).get('experiment') == experiment]
 
 # %% ../../nbs/studies/03_records.ipynb #ba777053
 def _hold_first(folder:Path) -> FolderLock:
