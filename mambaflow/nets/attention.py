@@ -43,16 +43,20 @@ class MultiHead(nn.Module):
 # %% ../../nbs/nets/02_attention.ipynb #3fb1be3e
 class Attention(MultiHead):
     "Multi-head self-attention over all tokens."
-    def __init__(self, width:int, # d
-                 heads:int):      # must divide `width`
+    def __init__(self, width:int,      # d
+                 heads:int,            # must divide `width`
+                 qk_norm:bool=False):  # normalise queries and keys, see below
         super().__init__(width, heads)
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
+        def norm(): return nn.RMSNorm(width // heads, eps=1e-6) if qk_norm else nn.Identity()
+        self.q_norm, self.k_norm = norm(), norm()
 
     def forward(self, x:Tensor,           # (B, L, d)
                 real:Tensor|None=None     # (B, L) bool, False for padding; None: all are real
                ) -> Tensor:               # (B, L, d)
         q, k, v = self.split(self.qkv(x), 3)
+        q, k = self.q_norm(q), self.k_norm(k)
         if real is None: return self.attend(q, k, v)
         return self.attend(q, k, v, real)
 

@@ -81,6 +81,7 @@ class BackboneConfig(Config):
     width:int = at_least(128, 1)        # d, features per token
     depth:int = at_least(8, 1)          # blocks
     heads:int = at_least(8, 1)          # of attention, within a window too
+    qk_norm:bool = False                # attention normalises its queries and keys
     mlp_width:int = at_least(512, 1)    # hidden features, in all blocks but those of Mamba
     mixer:str = one_of('mamba', MIXERS) # in Mamba blocks
     d_state:int = at_least(64, 1)       # N, state per channel
@@ -136,11 +137,11 @@ def make_other(kind:str,          # 'attention', 'gated_linear', 'window' or 'co
                c:BackboneConfig   # sizes
               ) -> nn.Module:     # (B, L, width) -> (B, L, width)
     "The mixer of a block that has an MLP."
-    if kind == 'attention': return Attention(c.width, c.heads)
+    if kind == 'attention': return Attention(c.width, c.heads, c.qk_norm)
     if kind == 'gated_linear': return GatedLinearAttention(c.width, LINEAR_HEADS, c.bidirectional)
     side = c.image_size // c.patch
     grid = side, side
-    if kind == 'window': return WindowAttention(c.width, c.heads, grid, WINDOW)
+    if kind == 'window': return WindowAttention(c.width, c.heads, grid, WINDOW, c.qk_norm)
     return DepthwiseConv(c.width, grid, WINDOW)
 
 # %% ../../nbs/nets/07_backbones.ipynb #f0c764bb

@@ -212,8 +212,9 @@ class WindowAttention(Attention):
     def __init__(self, width:int,               # d
                  heads:int,                     # must divide `width`
                  grid:tuple[int, int],          # H, W: rows and columns of tokens
-                 window:int=7):                 # w, odd
-        super().__init__(width, heads)
+                 window:int=7,                  # w, odd
+                 qk_norm:bool=False):           # normalise queries and keys, see `Attention`
+        super().__init__(width, heads, qk_norm)
         _check_window(window, grid)
         self.grid = tuple(grid)
         self.window = window

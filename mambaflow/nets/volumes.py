@@ -68,6 +68,7 @@ class VolumeConfig(Config):
     width:int = at_least(192, 6)            # d, features per token
     depth:int = at_least(8, 1)              # blocks
     heads:int = at_least(3, 1)              # of attention
+    qk_norm:bool = False                    # attention normalises its queries and keys
     mlp_width:int = at_least(640, 1)        # hidden features, in blocks with attention
     mixer:str = one_of('mamba2', MIXERS)    # in Mamba blocks
     d_state:int = at_least(64, 1)           # N, state per channel
