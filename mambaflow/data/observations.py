@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['image_keys', 'pixel_order', 'count_of', 'pixel_index', 'Observations', 'values_at', 'query_pixels', 'observe',
-           'uniform_of', 'observe_fresh', 'FieldBatches']
+           'uniform_of', 'observe_fresh', 'query_between', 'FieldBatches', 'MixedBatches']
 
 # %% ../../nbs/data/02_observations.ipynb #4a6a612f
+import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 import torch
 from torch import Tensor
@@ -250,6 +251,25 @@ def observe_fresh(images:Tensor,              # uint8 (B, C, H, W)
                         values_at(images, query_index))
 
 # %% ../../nbs/data/02_observations.ipynb #8e2b3a10
+def query_between(o:Observations, # of the coarse pictures
+                  fine:Tensor,    # uint8 (B, C, F, F), the same pictures with more pixels
+                  size:int,       # pixels per side of the coarse ones
+                  keys:Tensor     # (B,) int64, one for each view
+                 ) -> Observations: # queries at centres of the fine pixels
+    "Each query at one of the fine pixels within its pixel, with that pixel's value."
+    F = fine.shape[3]
+    f = F // size
+    cells = pixel_index(o.query_coords, size, size)                     # (B, Nq)
+    steps = _GAMMA * torch.arange(1, cells.shape[1] + 1, device=cells.device)
+    part = _hash64((keys ^ _M1)[:, None] + steps) >> 1 & (1 << 62) - 1
+    part = part % f**2                                                  # within the coarse pixel
+    row = cells // size * f + part // f
+    column = cells % size * f + part % f
+    pixels = row * F + column
+    grid = center_grid(F, device=fine.device)
+    return replace(o, query_coords=grid[pixels], query_values=values_at(fine, pixels))
+
+# %% ../../nbs/data/02_observations.ipynb #174b19ee
 class FieldBatches:
     "uint8 pictures on a device, observed sparsely; indexing makes a batch, like `ImageBatches`."
     def __init__(self,
@@ -262,13 +282,15 @@ class FieldBatches:
                  prepare:Callable|None=None, # (**condition) -> `prepared`, as `FieldModel.prepare`
                  symmetries:int=1,           # 1 none, 2 mirrored as well, 8 all of the square
                  prior:Callable|None=None,   # (**condition) -> (B, P, C), passed to `prepare`
-                 fresh:tuple[float, float]|None=None): # lowest and highest density of masks that
+                 fresh:tuple[float, float]|None=None, # lowest and highest density of masks that
                                              # are drawn anew at every view; None: one for ever
+                 fine:Tensor|None=None):     # uint8 (N, C, F, F), the same pictures with more
+                                             # pixels, see `query_between`
         self.images = images
         self.density, self.queries, self.dense = density, tuple(queries), dense
         self.seed, self.symmetries = seed, symmetries
         self.prepare, self.prior = prepare, prior
-        self.fresh = fresh
+        self.fresh, self.fine = fresh, fine
         self._check_options()
         self.keys = image_keys(images) if keys is None else keys
         _check_keys(self.keys, images)
@@ -284,6 +306,7 @@ class FieldBatches:
         if self.prior is not None and self.prepare is None:
             raise ValueError('prior is passed to prepare: name both, or neither')
         if self.fresh is not None: self._check_fresh()
+        if self.fine is not None: self._check_fine()
         if not 0 <= self.dense <= 1: raise ValueError(f'dense must lie in [0, 1], got {self.dense}')
         if not self.queries and self.dense < 1:
             raise ValueError('queries is empty: name at least one density, or set dense=1')
@@ -300,6 +323,24 @@ class FieldBatches:
         if self.dense > 0:
             raise ValueError("the rest of a fresh mask has no fixed size: set dense=0 and name "
                              "shares of the pixels, or 'all'")
+
+    def _check_fine(self):
+        "Raise ValueError unless the means of the fine pictures are the others."
+        check_images(self.fine)
+        N, C, H = self.images.shape[:3]
+        f = self.fine.shape[2] // H
+        square = self.images.shape[3] == H
+        if not square or self.fine.shape != (N, C, f * H, f * H) or f < 2:
+            raise ValueError(f'fine must have shape ({N}, {C}, F, F), F a multiple of {H} and at '
+                             f'least {2 * H}, got {tuple(self.fine.shape)}')
+        if self.prior is not None:
+            raise ValueError('prior is of the pixel centres, and fine pictures are asked between '
+                             'them: leave prior out')
+        squares = self.fine[:64].double().unflatten(3, (H, f)).unflatten(2, (H, f))
+        away = (squares.mean((3, 5)) - self.images[:64]).abs()
+        if N and not away.is_meta and away.max() > .5:
+            raise ValueError('fine must be the same pictures, of which images are the means: '
+                             'make them with area_reduce of data/photos')
 
     def _check_densities(self):
         "Raise ValueError for more observed pixels and queries than there are."
@@ -328,7 +369,8 @@ class FieldBatches:
         "The same on another device; the prior is computed again there."
         images, keys = self.images.to(device), self.keys.to(device)
         return FieldBatches(images, self.density, self.queries, self.dense, self.seed, keys,
-                            self.prepare, self.symmetries, self.prior, self.fresh)
+                            self.prepare, self.symmetries, self.prior, self.fresh,
+                            None if self.fine is None else self.fine.to(device))
 
     def choose_queries(self, draw:int) -> float|str:
         "The density of the queries that belongs to a drawn number."
@@ -351,9 +393,15 @@ class FieldBatches:
                            draw:int               # of masks, densities and queries
                           ) -> Observations:
         "Some of the pictures, each under a mask and a density of this draw."
-        draw_hash = _hash64(torch.tensor(draw)).item()          # on the CPU, so that all devices agree
-        keys = _hash64(self.keys[index] ^ draw_hash)
+        keys = self.view_keys(index, draw)
         return observe_fresh(self.images[index], self.fresh, queries, self.seed, keys)
+
+    def view_keys(self, index:Tensor,    # (B,)
+                  draw:int               # hashed on the CPU, so that all devices agree
+                 ) -> Tensor:            # (B,) int64, one for each picture of this draw
+        "Keys that differ from draw to draw."
+        draw_hash = _hash64(torch.tensor(draw)).item()
+        return _hash64(self.keys[index] ^ draw_hash)
 
     def priors(self, chunk:int=512 # pictures at a time
               ) -> Tensor:         # (N, P, C) float16
@@ -389,6 +437,9 @@ class FieldBatches:
         queries = self.choose_queries(draw)
         view = self.observations if self.fresh is None else self.fresh_observations
         o = view(index, queries, draw)
+        if self.fine is not None:
+            keys = self.view_keys(index, draw)
+            o = query_between(o, self.fine[index], self.images.shape[3], keys)
         prior = self._prior_at(o, index)                        # of the picture as it is
         condition = o.condition
         if self.symmetries > 1:
@@ -405,5 +456,36 @@ class FieldBatches:
         functions = [_function_text(f) for f in (self.prepare, self.prior)]
         options = [numbers, int(self.seed), int(self.symmetries), functions]
         if self.fresh is not None: options.append([float(x) for x in self.fresh])
+        if self.fine is not None: options.append(_digest(self.fine, None).hexdigest())
         digest.update(repr(options).encode())
         return digest.hexdigest()
+
+# %% ../../nbs/data/02_observations.ipynb #88a44f67
+class MixedBatches:
+    "Batches of some pictures, and at a share of the steps of others."
+    def __init__(self,
+                 usual:FieldBatches,  # whose length is that of an epoch
+                 others:FieldBatches, # taken in turn of the same shuffled numbers
+                 share:float):        # of the steps on the others, in (0, 1)
+        if not 0 < share < 1: raise ValueError(f'share must lie in (0, 1), got {share}')
+        if not len(others): raise ValueError('others are empty: give at least one picture')
+        for name in ('query_counts', 'density', 'fresh'):
+            a, b = (getattr(x, name) for x in (usual, others))
+            if a != b: raise ValueError(f'{name} differ, {a} and {b}: shapes must be the same')
+        self.usual, self.others, self.share = usual, others, share
+
+    def __len__(self): return len(self.usual)
+
+    def to(self, device:str|torch.device) -> 'MixedBatches':
+        "The same on another device."
+        return MixedBatches(self.usual.to(device), self.others.to(device), self.share)
+
+    def __getitem__(self, index:Tensor # (B,)
+                   ) -> tuple[Tensor, dict]: # see `FieldBatches`
+        if torch.rand(()).item() >= self.share: return self.usual[index]  # drawn on the CPU
+        return self.others[index % len(self.others)]
+
+    def fingerprint(self) -> str: # 64 hexadecimal digits
+        "SHA-256 over both and the share."
+        parts = self.usual.fingerprint(), self.others.fingerprint(), float(self.share)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
