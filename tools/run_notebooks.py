@@ -28,8 +28,8 @@ LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torchvi
              'fastcore.test', 'nbdev.process', 'execnb.shell')
 FRESH = get_context('forkserver')
 # begun first, so that no long one is left when the other worker has nothing more to do
-SLOW = ('cost', 'scan', 'step', '02_model', '04_conformance', '06_trainer', '03_scan', '02_scan', '10_worker',
-        '07_mamba2', '04_ssd', '05_conv', 'every_scale', '03_neighbours', 'tour')
+SLOW = ('06_trainer', '02_model', 'train_judge', 'cost', '10_worker', 'step', 'every_scale', '02_scan', '04_conformance',
+        '05_judge', '04_reconstruct', 'tour', '07_mamba2', '03_scan', '04_ssd', '03_neighbours', 'scan', '01_scan')
 
 class Result(NamedTuple):
     "What became of a notebook."
