@@ -70,7 +70,7 @@ def _next_request(folder:Path) -> list[str]:
             file = running.pop(pid).with_suffix('.new')
             file.write_text(str(os.waitstatus_to_exitcode(status)))
             file.replace(file.with_suffix('.status'))
-        time.sleep(.005)
+        time.sleep(.02)
     os._exit(0)                                   # what still runs is ended by the guard
 
 def _serve(program:str, folder:str, threads:str):
@@ -133,7 +133,7 @@ class Warm:
                 file.with_suffix('.request').unlink(missing_ok=True)
                 if pid.exists(): os.killpg(int(pid.read_text()), signal.SIGKILL)
                 return None, ''
-            time.sleep(.005)
+            time.sleep(.02)
         return int(status.read_text()), file.with_suffix('.log').read_text(errors='replace')
 
 def warm_on_cpu(program:str, jobs:Sequence[dict], threads:int|None=None):
@@ -262,7 +262,7 @@ def _answer(measure:Callable, job:str, folder:str, limit:str):
         for k, part in enumerate(measure(json.loads(job))):
             signal.alarm(0)
             write_json(folder/f'{k}.json', part)
-            while not (folder/f'turn-{k}').exists(): time.sleep(.005)
+            while not (folder/f'turn-{k}').exists(): time.sleep(.02)
             signal.alarm(seconds)
     except Exception as e:
         failed = {'failed': f'{type(e).__name__}: {str(e).strip()[:600]}'}
@@ -299,7 +299,7 @@ class _Child(NamedTuple):
 
     def wait(self, k:int): # number of a part
         "Wait for a part. The process limits its own time."
-        while not (self.ended() or (self.folder/f'{k}.json').exists()): time.sleep(.005)
+        while not (self.ended() or (self.folder/f'{k}.json').exists()): time.sleep(.02)
 
     def turn(self, k:int): # from 0
         "Let the process take a turn, and wait for its end."

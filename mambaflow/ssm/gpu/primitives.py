@@ -6,11 +6,40 @@
 __all__ = ['interpret_without_gpu', 'Run', 'run_kernel']
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #7f7e878e
+import dataclasses
+import functools
+import importlib
 import os
 import sys
 import torch
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #66adf009
+def _hasten(interpreter): # `triton.runtime.interpreter`
+    "Leave out what the interpreter does again and what it does not use. Results stay the same."
+    if not hasattr(interpreter, '_LangPatchScope'): return     # another version of Triton
+    prepare, launch = interpreter._patch_lang, interpreter.GridExecutor.__call__
+    find_type = interpreter._get_np_dtype
+    find_once = functools.cache(find_type)
+    prepared = set()         # globals of the functions for which this launch has prepared
+
+    def prepare_once(f):
+        if id(f.__globals__) in prepared: return interpreter._LangPatchScope()
+        prepared.add(id(f.__globals__))
+        return prepare(f)
+
+    def launch_afresh(self, *args, **kwargs):
+        prepared.clear()     # the last launch has undone what it prepared
+        return launch(self, *args, **kwargs)
+
+    def number_type(x): return (find_once if type(x) is interpreter.tl.dtype else find_type)(x)
+
+    interpreter._patch_lang = prepare_once
+    interpreter.GridExecutor.__call__ = launch_afresh
+    interpreter._get_np_dtype = number_type
+    builder = interpreter.interpreter_builder
+    builder.options = dataclasses.replace(builder.options, sanitize_overflow=builder.options.debug)
+
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #544eb37a
 def interpret_without_gpu() -> bool: # whether the interpreter was chosen
     "Without a GPU, choose Triton's interpreter. Call this before importing any kernel."
     if torch.cuda.is_available(): return False
@@ -20,6 +49,7 @@ def interpret_without_gpu() -> bool: # whether the interpreter was chosen
     for name in list(sys.modules):
         chosen_at_import = name.startswith(('triton', 'mambaflow.ssm.gpu'))
         if chosen_at_import and '_C' not in name: del sys.modules[name]
+    _hasten(importlib.import_module('triton.runtime.interpreter'))
     return True
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #54b9b195
