@@ -15,6 +15,7 @@
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
 # make test-docs   show that it does
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
+# make cards   write the model card beside each committed file of weights, from its record
 # make guide   write the guide, one page to play with, from the committed records (seconds)
 # Each makes .venv itself, once.
 PYTHON ?= python3
@@ -37,7 +38,7 @@ TRAIN_SHAPE = $(RUN) $(NBS)/shapes/train_shape.ipynb $(SHAPES)/$(1)/train_shape.
           -f $(NBS)/plans/shapes_cpu.yaml -p backbone $(1) -p out $(SHAPES)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide slim readme
+.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide cards slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -151,6 +152,9 @@ stepper: $(READY)
 
 guide: $(READY)
 	@python -c "from mambaflow.app.guide import save_guide; print(save_guide('$(GUIDE)'))"
+
+cards: $(READY)
+	@python -c "from mambaflow.app.hub import write_cards; print(*write_cards(), sep='\n')"
 
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper
