@@ -13,6 +13,7 @@
 # make test-how-to   run every shell line of the page on rented GPUs in a fresh folder
 # make lab    open JupyterLab on the stepper, a copy of it in runs/
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
+# make paper   write the paper from the records, as PDF and as a page (pandoc and typst as wheels, no TeX)
 # make test-docs   show that it does
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
 # make cards   write the model card beside each committed file of weights, from its record
@@ -38,7 +39,7 @@ TRAIN_SHAPE = $(RUN) $(NBS)/shapes/train_shape.ipynb $(SHAPES)/$(1)/train_shape.
           -f $(NBS)/plans/shapes_cpu.yaml -p backbone $(1) -p out $(SHAPES)/$(1)
 HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
 
-.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide cards slim readme
+.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide cards paper slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -90,7 +91,7 @@ shapes: $(READY)
 	@echo "Read it: $(SHAPES)/crossing.html in a browser, or $(SHAPES)/crossing.ipynb with 'make lab'"
 
 # two threads on busy cores wait for each other and can be many times slower
-demo fields shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper guide: export OMP_NUM_THREADS = 1
+demo fields shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper guide paper: export OMP_NUM_THREADS = 1
 test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
@@ -143,6 +144,13 @@ $(VENV)/.docs: $(READY)
 
 docs: $(VENV)/.docs $(if $(WEIGHTS),$(PAGE))
 	@python tools/docs.py
+
+$(VENV)/.paper: $(READY)
+	python -m pip install --quiet --editable '.[dev,paper]'
+	@touch $@
+
+paper: $(VENV)/.paper
+	@python tools/paper.py runs/paper
 
 test-docs: $(VENV)/.docs
 	python tests/docs/test_docs.py
