@@ -69,10 +69,12 @@ def with_citations(text, works):
     """Author and year become pandoc's citations; within brackets of their own, those without. Raises ValueError for a
     work that the bibliography does not have."""
     for work in works:
-        for name in names_of(work): text = text.replace(name, f'@{work["id"]}')
+        for name in names_of(work):
+            spaced = r'\s+'.join(map(re.escape, name.split()))
+            text = re.sub(spaced, f'@{work["id"]}', text)
     key = r'@[a-z]+\d{4}[a-z]*'
     text = re.sub(rf'\(({key}(?:; {key})*)\)', lambda m: f'[{m[1]}]', text)
-    left = re.findall(r"[A-Z][\w'-]+(?: et al\.| and [A-Z][\w'-]+)? \((?:18|19|20)\d\d\)", text)
+    left = re.findall(r"[A-Z][\w'-]+(?:\s+et\s+al\.|\s+and\s+[A-Z][\w'-]+)?\s+\((?:18|19|20)\d\d\)", text)
     if left: raise ValueError(f'cited, and not in {BIBLIOGRAPHY.name}: {", ".join(sorted(set(left)))}')
     return text
 
