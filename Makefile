@@ -1,4 +1,4 @@
-# make demo   train PM, HMA and PT on handwritten digits on a CPU, judge them, give the verdict
+# make demo   train PM, HMA and PT on handwritten digits on a CPU, judge them, give the verdict: three minutes on two quiet cores
 # make fields  train a small V2 on photos on a CPU, and compare it with classical interpolation at several scales
 # make shapes   train PM, HMA and PT on furniture in three dimensions on a CPU, and compare what they draw, ragged after so short a training (six to eight minutes)
 # make test   check that modules, notebooks and README agree, and run every notebook
@@ -13,10 +13,13 @@
 # make test-how-to   run every shell line of the page on rented GPUs in a fresh folder
 # make lab    open JupyterLab on the stepper, a copy of it in runs/
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
+# make paper   write the paper from the records, as PDF and as a page (pandoc and typst as wheels, no TeX)
 # make test-docs   show that it does
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
+# make cards   write the model card beside each committed file of weights, from its record
 # make guide   write the guide, one page to play with, from the committed records (seconds)
-# Each makes .venv itself, once.
+# Each makes .venv itself, once: 6.5 GB, with TORCH_INDEX=https://download.pytorch.org/whl/cpu about 2 GB (tools/install.sh).
+# CONSTRAINTS=constraints.txt installs the versions that the records were made with.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(abspath $(VENV))/bin
@@ -29,40 +32,38 @@ WEIGHTS := $(wildcard outputs/conditional/*/half.safetensors)
 PAGE   := outputs/stepper/stepper.html
 GUIDE  := outputs/guide/guide.html
 export PATH := $(BIN):$(PATH)
+export TORCH_INDEX CONSTRAINTS
 RUN    := sh tools/papermill.sh
 # one training of the demo: $(call TRAIN,BACKBONE)
 TRAIN   = $(RUN) $(NBS)/images/train_backbone.ipynb $(DEMO)/$(1)/train_backbone.ipynb \
           -f $(NBS)/plans/demo.yaml -p backbone $(1) -p out $(DEMO)/$(1)
 TRAIN_SHAPE = $(RUN) $(NBS)/shapes/train_shape.ipynb $(SHAPES)/$(1)/train_shape.ipynb \
           -f $(NBS)/plans/shapes_cpu.yaml -p backbone $(1) -p out $(SHAPES)/$(1)
-HTML   := python -W ignore -m nbconvert --log-level ERROR --to html
+REPORT := python -W ignore tools/report.py
 
-.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide slim readme
+.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide cards paper slim readme
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
 	 "or say which: make PYTHON=..."; exit 1; }
-	@echo "making $(VENV): about 6 GB, some minutes (log: $(VENV)/install.log)"
-	@$(PYTHON) -m venv $(VENV)
-	@{ python -m pip install --upgrade pip setuptools wheel && python -m pip install --editable '.[dev]'; } \
-	 >$(VENV)/install.log 2>&1 || { tail -30 $(VENV)/install.log; exit 1; }
+	@sh tools/install.sh $(PYTHON) $(VENV)
 	@touch $@
 
 demo: $(READY)
-	@echo "1/4 the judge, the quality bar from its controls, then PM; beside them HMA, then PT"
+	@echo "1/4 the judge (20 s) and the quality bar from its controls, then PM (a minute); beside them HMA, then PT"
 	@echo "    (two at a time; a run that was stopped goes on where it was)"
 	@{ $(RUN) $(NBS)/images/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb \
 	   -p data digits -p size 16 -p out $(DEMO)/judge && $(call TRAIN,PM); } & first=$$!; \
 	 { $(call TRAIN,HMA) && $(call TRAIN,PT); }; second=$$?; \
 	 wait $$first && exit $$second
-	@echo "2/4 their training steps, timed in turns"
+	@echo "2/4 their training steps, timed in turns (15 s)"
 	@$(RUN) $(NBS)/images/time_in_turns.ipynb $(DEMO)/timing/time_in_turns.ipynb \
 	 -p records $(DEMO) -p rounds 10 -p steps 5 -p out $(DEMO)/timing
-	@echo "3/4 the comparison"
+	@echo "3/4 the comparison (10 s)"
 	@$(RUN) $(NBS)/images/compare.ipynb $(DEMO)/compare.ipynb -p records $(DEMO) \
 	 -p judge $(DEMO)/judge/judge.safetensors -p timing $(DEMO)/timing/run.json -p out $(DEMO)/verdict
 	@echo "4/4 the verdict"
-	@$(HTML) $(DEMO)/compare.ipynb
+	@$(REPORT) $(DEMO)/compare.ipynb --first Verdict --picture $(DEMO)/verdict/overview.png
 	@mambaflow_verdict $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare.html in a browser, or $(DEMO)/compare.ipynb with 'make lab'"
 
@@ -73,7 +74,7 @@ fields: $(READY)
 	@echo "2/2 the same observations at 32, 64 and 96 pixels a side, beside classical interpolation"
 	@$(RUN) $(NBS)/fields/every_scale.ipynb $(FIELDS)/multiscale/every_scale.ipynb \
 	 -f $(NBS)/plans/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
-	@$(HTML) $(FIELDS)/multiscale/every_scale.ipynb
+	@$(REPORT) $(FIELDS)/multiscale/every_scale.ipynb --first 'In pictures' --first 'Each size'
 	@mambaflow_field_summary $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
 	@echo "Read it: $(FIELDS)/multiscale/every_scale.html in a browser, or the notebook beside it with 'make lab'"
 
@@ -85,11 +86,13 @@ shapes: $(READY)
 	@echo "2/2 what they draw, beside furniture that they have not seen"
 	@$(RUN) $(NBS)/shapes/crossing.ipynb $(SHAPES)/crossing.ipynb -f $(NBS)/plans/shapes_cpu_study.yaml \
 	 -p records $(SHAPES) -p out $(SHAPES)/study
-	@$(HTML) $(SHAPES)/crossing.ipynb
+	@$(REPORT) $(SHAPES)/crossing.ipynb --first 'To the eye'
 	@echo "Read it: $(SHAPES)/crossing.html in a browser, or $(SHAPES)/crossing.ipynb with 'make lab'"
 
 # two threads on busy cores wait for each other and can be many times slower
-demo fields shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper guide: export OMP_NUM_THREADS = 1
+demo fields shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper guide paper: export OMP_NUM_THREADS = 1
+# two runs go side by side
+demo shapes: export BARS = lines
 test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
@@ -143,6 +146,13 @@ $(VENV)/.docs: $(READY)
 docs: $(VENV)/.docs $(if $(WEIGHTS),$(PAGE))
 	@python tools/docs.py
 
+$(VENV)/.paper: $(READY)
+	python -m pip install --quiet --editable '.[dev,paper]'
+	@touch $@
+
+paper: $(VENV)/.paper
+	@python tools/paper.py runs/paper
+
 test-docs: $(VENV)/.docs
 	python tests/docs/test_docs.py
 
@@ -151,6 +161,9 @@ stepper: $(READY)
 
 guide: $(READY)
 	@python -c "from mambaflow.app.guide import save_guide; print(save_guide('$(GUIDE)'))"
+
+cards: $(READY)
+	@python -c "from mambaflow.app.hub import write_cards; print(*write_cards(), sep='\n')"
 
 $(PAGE):
 	@$(MAKE) --no-print-directory stepper

@@ -18,5 +18,5 @@ setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description
       packages=find_packages(include=['mambaflow', 'mambaflow.*']), include_package_data=True, zip_safe=False,
       package_data={'mambaflow': ['app/*.css', 'app/*.js', 'app/*.html', 'py.typed']},
       python_requires=f">={cfg['min_python']}", install_requires=cfg['requirements'].split(),
-      extras_require={name: cfg[f'{name}_requirements'].split() for name in ('dev', 'docs', 'cuda', 'logging', 'shapes', 'workflow')},
+      extras_require={name: cfg[f'{name}_requirements'].split() for name in ('dev', 'docs', 'cuda', 'logging', 'paper', 'shapes', 'workflow')},
       entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f"{cfg['lib_name']}={cfg['lib_path']}._modidx:d"]})

@@ -21,7 +21,7 @@ PARTS = read_yaml('parts.yaml')         # folder of nbs/ -> title and purpose, i
 REPORTS = read_yaml('reports.yaml')     # folder of outputs/ -> title and purpose, in reading order
 WINGS = [name for name in PARTS if '/' not in name and name not in ('experiments', 'how_to')]
 ROOT_LIBRARY = ['package.ipynb', 'config.ipynb']
-FRONT = ['tour', 'results', 'library/index', 'experiments/index', 'reports/index', 'how_to/index',
+FRONT = ['tour', 'results', 'paper', 'library/index', 'experiments/index', 'reports/index', 'how_to/index',
          'glossary', 'references']
 LIBRARY = ('The notebooks that the modules are exported from, in reading order: '
            'each imports only from those above it.')
