@@ -349,17 +349,19 @@ function stepper(root, options, ask) {
   }
 
   function tint(image, other, first, second) {
-    // black where both agree; the colour of the brighter one, as bright as the difference
+    // black where both agree, else the colour of the brighter one; the largest difference is full
+    const grey = ({data}, i) => (data[i] + data[i + 1] + data[i + 2]) / 3;
     const result = new ImageData(image.width, image.height);
-    let sum = 0;
-    for (let i = 0; i < image.data.length; i += 4) {
-      const [a, b] = [image, other].map(({data}) => (data[i] + data[i + 1] + data[i + 2]) / 3);
-      const colour = a > b ? first : second;
-      sum += Math.abs(a - b);
-      colour.forEach((c, j) => { result.data[i + j] = Math.abs(a - b) / 255 * c; });
-      result.data[i + 3] = 255;
-    }
-    return [result, sum / (image.width * image.height)];
+    const differences = [];
+    for (let i = 0; i < image.data.length; i += 4) differences.push(grey(image, i) - grey(other, i));
+    const sizes = differences.map(Math.abs);
+    const largest = Math.max(1, ...sizes);
+    differences.forEach((d, pixel) => {
+      const colour = d > 0 ? first : second;
+      colour.forEach((c, j) => { result.data[4 * pixel + j] = c * sizes[pixel] / largest; });
+      result.data[4 * pixel + 3] = 255;
+    });
+    return [result, sizes.reduce((sum, d) => sum + d, 0) / sizes.length, largest];
   }
 
   function rgb(colour) {
@@ -372,10 +374,11 @@ function stepper(root, options, ask) {
     const there = a?.pictures[step] && b?.pictures[step] && !a.problem && !b.problem;
     const names = model.pair.map(i => model.names[i]);
     const colours = model.pair.map(i => rgb(model.colours[i]));
-    const [image, mean] = there ? tint(a.pictures[step], b.pictures[step], ...colours) : [null, 0];
+    const [image, mean, most] = there
+      ? tint(a.pictures[step], b.pictures[step], ...colours) : [null, 0, 0];
     paint(apart, image, `difference of ${names[0]} and ${names[1]} at step ${step}`);
-    apartWords.textContent = there ? `${count(Number(mean.toFixed(1)), 'grey level')} apart; each pixel has `
-      + 'the colour of the brighter one' : 'not computed yet';
+    apartWords.textContent = there ? `${count(Number(mean.toFixed(1)), 'grey level')} apart on average, `
+      + `${Math.round(most)} at most, in the colour of the brighter one` : 'not computed yet';
   }
 
   function draw() {
