@@ -279,8 +279,8 @@ def test_static_accessible(browser, static, scheme):
 
 # ---------------------------------------------------------------- live, in JupyterLab
 
-NOTEBOOK = 'nbs/play.ipynb'
-SLOW = 'nbs/slow.ipynb'
+NOTEBOOK = 'runs/play.ipynb'                         # a copy, as `make lab` opens it
+SLOW = 'runs/slow.ipynb'
 SLOW_CELL = """
 import os, time
 from mambaflow.app.live import TrajectoryStepper
@@ -305,9 +305,10 @@ stepper
 
 def make_root(folder):
     "A repository that holds the notebook and no weights, and one of slow models."
-    (folder/'nbs').mkdir(parents=True)
+    own = Path('nbs')/'experiments'/'play.ipynb'
+    for name in (own.parent, 'runs'): (folder/name).mkdir(parents=True)
     (folder/'settings.ini').touch()
-    shutil.copy(ROOT/'nbs'/'experiments'/'play.ipynb', folder/NOTEBOOK)
+    for name in (own, NOTEBOOK): shutil.copy(ROOT/own, folder/name)
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SLOW_CELL)]),
                    folder/SLOW)
 
