@@ -56,6 +56,7 @@ function stepper(root, options, ask) {
   const digits = add(digitPart, 'div', {className: 'mf-digits'},
     {role: 'radiogroup', 'aria-label': 'digit'});
   const guide = options.live && add(digitPart, 'label', {className: 'mf-row'});
+  if (guide) add(guide, 'span', {textContent: 'guidance'});
   const guidance = guide && range(guide, 'guidance', value => change({guidance: value}));
   const weight = guide && add(guide, 'output');
   const context = add(start, 'div', {className: 'mf-context'});
@@ -361,7 +362,7 @@ function stepper(root, options, ask) {
       colour.forEach((c, j) => { result.data[4 * pixel + j] = c * sizes[pixel] / largest; });
       result.data[4 * pixel + 3] = 255;
     });
-    return [result, sizes.reduce((sum, d) => sum + d, 0) / sizes.length, largest];
+    return [result, sizes.reduce((sum, d) => sum + d, 0) / sizes.length, Math.max(...sizes)];
   }
 
   function rgb(colour) {
@@ -377,8 +378,9 @@ function stepper(root, options, ask) {
     const [image, mean, most] = there
       ? tint(a.pictures[step], b.pictures[step], ...colours) : [null, 0, 0];
     paint(apart, image, `difference of ${names[0]} and ${names[1]} at step ${step}`);
-    apartWords.textContent = there ? `${count(Number(mean.toFixed(1)), 'grey level')} apart on average, `
-      + `${Math.round(most)} at most, in the colour of the brighter one` : 'not computed yet';
+    const words = `${count(Number(mean.toFixed(1)), 'grey level')} apart on average, `
+      + `${Math.round(most)} at most, in the colour of the brighter one`;
+    apartWords.textContent = !there ? 'not computed yet' : most ? words : 'no difference';
   }
 
   function draw() {

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Request', 'check_request', 'ExactFlow', 'open_models', 'picture_shape', 'Cancelled', 'make_cancellable',
-           'velocity_of', 'to_pictures', 'describe_reading', 'Scene', 'Watched', 'run_batch', 'run_model', 'ModelSet',
-           'named_checkpoints', 'write_page']
+           'velocity_of', 'to_pictures', 'describe_reading', 'Scene', 'Watched', 'run_batch', 'run_model', 'can_batch',
+           'ModelSet', 'named_checkpoints', 'write_page']
 
 # %% ../../nbs/app/03_stepper.ipynb #26bd2277
 import argparse
@@ -331,6 +331,13 @@ def run_model(model:Callable, request:Request, scene:Scene, see:Callable=_unseen
     "The trajectory of one request, see `run_batch`."
     return run_batch(model, request, [request.label], scene, see)[0]
 
+# %% ../../nbs/app/03_stepper.ipynb #db5abf62
+def can_batch(request:Request) -> bool:
+    "Are several labels in one batch the same as one after the other?"
+    method = SAMPLERS[request.sampler]
+    equal_steps = type(method).solve is Sampler.solve
+    return equal_steps and not any(method.noisy(k, request.steps) for k in range(request.steps))
+
 # %% ../../nbs/app/03_stepper.ipynb #ea821e30
 def _shared_shape(models:Mapping[str, Callable|None],
                   shape:tuple[int, ...]|None # None: that of the first model with a configuration
@@ -411,6 +418,14 @@ class ModelSet:
         run_batch(self.models[name], Request(steps=1), [None], replace(self.scene, judge=None))
         self._warm.add(name)
 
+    def run_labels(self, name:str, request:Request, labels:Sequence[int|None]
+                  ) -> list[DisplayTrajectory]: # one for each label
+        "As `run`: in one batch where that is the same, otherwise label by label."
+        if can_batch(request) and None not in labels and not self.scene.condition:
+            together = self.run(name, request, labels)
+            if not together[0].problem: return together
+        return [self.run(name, request, [label])[0] for label in labels]
+
     def _all_labels(self) -> list[int|None]:
         "The digits of all models, and None for any, unless every model has labels."
         digits = list(range(self.classes or 0))
@@ -428,11 +443,13 @@ class ModelSet:
         check_request(request)
         labels = self._all_labels() if labels is None else list(labels)
         pairs = [(seed, label) for seed in seeds for label in labels]
-        trajectories = {}
-        for seed, label in tqdm(pairs, 'trajectories', mininterval=5, disable=len(pairs) < 20):
-            pair = replace(request, seed=seed, label=label)
-            check_request(pair)
-            trajectories[seed, label] = self.run_models(pair)
+        trajectories = {pair: {} for pair in pairs}
+        requests = [replace(request, seed=seed, label=label) for seed, label in pairs]
+        for one in requests: check_request(one)
+        jobs = [(one, name) for one in requests if one.label == labels[0] for name in self.models]
+        for one, name in tqdm(jobs, 'trajectories', mininterval=5, disable=len(pairs) < 20):
+            for label, trajectory in zip(labels, self.run_labels(name, one, labels)):
+                trajectories[one.seed, label][name] = trajectory
         guidance = f', guidance {request.guidance:g}' if self.classes else ''
         text = f'{request.sampler}, {plural(request.steps, "step")}{guidance}'
         threshold = self.scene.threshold if self.scene.judge else None
