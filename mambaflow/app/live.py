@@ -52,7 +52,7 @@ class Task:
         return [None, *range(self.models.classes or 0)]
 
     def check(self):
-        "Raise ValueError for a digit that no model knows."
+        "Raise ValueError for a digit that was in no training."
         if self.request.label in self.labels(): return
         raise ValueError(f'label {self.request.label}: choose one of {self.labels()[1:]}, or None')
 
@@ -125,7 +125,7 @@ class Session:
         return self.sets[weights]
 
     def _begin(self, task:Task):
-        "Make this task the latest, and tell at once what is known of it."
+        "Make this task the latest, and send at once what is known of it."
         with self.lock:
             other = self.task is None or self.task.models is not task.models
             self.task = task
@@ -138,7 +138,7 @@ class Session:
             task.plan({name: self.costs.get((task.request.weights, name), 0.) for name in names})
 
     def replay(self):
-        "Tell everything of the latest request again, for a new view."
+        "Send everything of the latest request again, for a new view."
         with self.lock:
             task = self.task
             if task is None: return
@@ -190,10 +190,10 @@ class Session:
             self._tell_steps(task, name, k, [step])
 
     def _end(self, task:Task, name:str, trajectory:DisplayTrajectory):
-        "A model is at its end; what has not been told of it is told."
+        "A model is at its end; send what has not been sent of it."
         if trajectory.ms == trajectory.ms: self.costs[task.request.weights, name] = trajectory.ms
-        told = len(task.steps[name])
-        if trajectory.pictures is not None and not told:
+        sent = len(task.steps[name])
+        if trajectory.pictures is not None and not sent:
             readings = trajectory.readings or [None] * len(trajectory.pictures)
             task.steps[name] = list(zip(trajectory.pictures, readings))
             self._tell_steps(task, name, 0, task.steps[name])
