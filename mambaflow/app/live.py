@@ -7,9 +7,9 @@ __all__ = ['cheapest_first', 'Task', 'Memory', 'Session', 'TrajectoryStepper']
 
 # %% ../../nbs/app/07_live.ipynb #8b7dadb8
 import io
-import math
 import os
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -93,6 +93,12 @@ class Memory:
             self.size -= oldest.pictures.nbytes
 
 # %% ../../nbs/app/07_live.ipynb #ca535dbb
+def _rest(seconds:float):
+    "Leave the machine to the browser. Raises Cancelled when something newer is asked for."
+    for _ in range(round(seconds / .05)):
+        time.sleep(.05)
+        _question.ask()
+
 class Session:
     "Requests in, events out: the latest request is computed step by step, others are given up."
     def __init__(self,
@@ -171,6 +177,7 @@ class Session:
         ahead = task.is_ahead(labels)
         if ahead:
             while not task.done.wait(.05): _question.ask()
+            _rest(.5)
             labels = [label for label in labels
                       if self.memory.get(replace(task.request, label=label), name) is None]
             if not labels: return
@@ -191,7 +198,7 @@ class Session:
 
     def _end(self, task:Task, name:str, trajectory:DisplayTrajectory):
         "A model is at its end; send what has not been sent of it."
-        if trajectory.ms == trajectory.ms: self.costs[task.request.weights, name] = trajectory.ms
+        if trajectory.ms > 0: self.costs[task.request.weights, name] = trajectory.ms
         sent = len(task.steps[name])
         if trajectory.pictures is not None and not sent:
             readings = trajectory.readings or [None] * len(trajectory.pictures)
