@@ -11,7 +11,7 @@
 # make test-kubernetes   the Kubernetes profile against a stand-in for a cluster, and the Dockerfile
 # make test-cards   compile every GPU kernel for six cards without a GPU: does it fit, does it spill (some minutes)
 # make test-how-to   run every shell line of the page on rented GPUs in a fresh folder
-# make lab    open JupyterLab on the stepper, a copy of it in runs/
+# make lab    open JupyterLab on the stepper, a copy of it in runs/ whose code is folded
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
 # make paper   write the paper from the records, as PDF and as a page (pandoc and typst as wheels, no TeX)
 # make test-docs   show that it does
@@ -100,7 +100,7 @@ test: $(READY)
 test-browser: $(READY)
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
 	 || { echo "no chromium found: install it (Debian: apt-get install chromium)"; exit 1; }
-	python -m pip install --quiet 'playwright>=1.50' pytest
+	python -m pip install --quiet 'playwright>=1.50' axe-playwright-python pytest
 	python -m pytest -q tests/browser
 
 SEED ?= 0
@@ -136,7 +136,7 @@ test-how-to: $(READY)
 # the stepper's threads sleep while they wait, so that a busy browser does not stop them
 lab: export OMP_WAIT_POLICY = passive
 lab: $(READY)
-	@mkdir -p runs && { [ runs/play.ipynb -nt $(NBS)/play.ipynb ] || cp $(NBS)/play.ipynb runs; }
+	@[ runs/play.ipynb -nt $(NBS)/play.ipynb ] || python tools/open_copy.py $(NBS)/play.ipynb runs/play.ipynb
 	jupyter lab $$([ "$$(id -u)" = 0 ] && echo --allow-root) --notebook-dir . runs/play.ipynb
 
 $(VENV)/.docs: $(READY)
@@ -157,7 +157,7 @@ test-docs: $(VENV)/.docs
 	python tests/docs/test_docs.py
 
 stepper: $(READY)
-	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judge_mnist/judge.safetensors $(WEIGHTS)
+	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judges/mnist/judge.safetensors $(WEIGHTS)
 
 guide: $(READY)
 	@python -c "from mambaflow.app.guide import save_guide; print(save_guide('$(GUIDE)'))"
