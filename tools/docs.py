@@ -13,7 +13,7 @@ from nbformat.v4 import new_markdown_cell
 from sphinx.cmd.build import main as sphinx
 from mambaflow.studies.records import plain_text
 import recorded
-from check_site import check_site
+from check_site import check_content, check_site
 from citations import read_references, with_targets
 from pages import NBS, OUTPUTS, PAGES, ROOT, about, modules, notebook, place, problems, register, short, targets
 
@@ -76,8 +76,8 @@ def questions_of(file):
     "The questions that a page answers, for its first screen and for the search."
     asked = QUESTIONS.get(re.sub(r'(^|/)\d+_', r'\1', str(file.relative_to(NBS).with_suffix(''))), [])
     if not asked: return ''
-    entries = ['```{index}', *(f'single: {q}' for q in asked), '```', '']
-    return '\n'.join([*entries, '```{div} questions', f'Answers: {" ".join(asked)}', '```'])
+    entries = [line for q in asked for line in (f'```{{index}} single: {q}', '```')]
+    return '\n'.join([*entries, '', '```{container} questions', f'Answers: {" ".join(asked)}', '```'])
 
 def page_of(file, page):
     "Write a page that shows no record. Returns its title and purpose."
@@ -99,7 +99,7 @@ def experiment_part(folder, source, more):
     names = [n for n in shown if (recorded.EXPERIMENTS/n).parent == NBS/source]
     pages = {f'{Path(n).name}.ipynb': experiment(n, f'{folder}/{Path(n).name}.ipynb') for n in names}
     more = {page: (*words, '') for page, words in more.items()}
-    return contents(folder, *PARTS[str(source)], pages | more, ('Question', 'What it asks', 'Its page shows'))
+    return contents(folder, *PARTS[str(source)], pages | more, ('Experiment', 'What it asks', 'Its page shows'))
 
 def part(folder, title, purpose, source, more):
     "Write the pages of a folder of notebooks, and the page that lists them with those in `more`."
@@ -261,7 +261,7 @@ def main():
     command = ['-W', '--keep-going', '-q', '-b', 'html', '-c', str(ROOT/'docs'), str(PAGES), str(BUILT)]
     if sphinx(command): sys.exit('FAILED: see the warnings of Sphinx above')
     count, wrong = check_site(BUILT)
-    problems.extend(wrong)
+    problems.extend(wrong + check_content(BUILT, set(about)))
     stop_on_problems()
     shutil.rmtree(SITE, ignore_errors=True)
     BUILT.rename(SITE)

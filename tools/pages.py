@@ -151,7 +151,7 @@ def notebook(file, page, suffix='', source=None, prepare=None, below=''):
     title, purpose = (title[1] if title else name) + suffix, purpose[1] if purpose else ''
     names = [name] if source is None else [str(source.relative_to(ROOT)), name]
     nb.cells[0].source = ''.join(f'({targets[n]})=\n' for n in names) + f'# {title}{line}{rest}'
-    module, results = module_of(nb), NBS/'experiments' in file.parents or OUTPUTS in file.parents
+    module, results = module_of(nb), NBS/'experiments' in file.parents or OUTPUTS in file.parents or file == NBS/'results.ipynb'
     nb.cells, nb.metadata, nb.nbformat_minor = list(cells_of(nb, module, results)), {'language_info': {'name': 'python'}}, 4
     add_alt_texts(nb.cells)
     for c in nb.cells:

@@ -19,6 +19,8 @@ measures nothing. The plan [{plan}]({file}) makes its record: `snakemake {plan} 
 workflow/profiles/local`, as [run a plan](<#nb-how_to-workflow>) says.'''
 READS = 'This notebook trains nothing: run again, it shows what is committed.'
 
+AS_COMMITTED = re.compile(r'As committed.*?(?=\n\n|\n```|\Z)', re.S)     # words about the run of seconds
+
 def name_of(file): return str(file.relative_to(ROOT))
 
 def experiments():
@@ -102,7 +104,8 @@ def titled(nb, file):
     head = nbformat.read(file, as_version=4).cells[0].source
     lines = [m[0] for p in (r'\A# .+', r'^> .+') if (m := re.search(p, head, re.M))]
     rest = re.sub(r'\A# .*|^> .*\n?', '', nb.cells[0].source, flags=re.M)
-    paragraphs = [p for p in rest.split('\n\n') if p.strip() and not p.lstrip().startswith('As committed')]
+    rest = AS_COMMITTED.sub(lambda m: 'How it is run:' if m[0].rstrip().endswith(':') else '', rest)
+    paragraphs = [p for p in rest.split('\n\n') if p.strip()]
     nb.cells[0].source = '\n\n'.join([*lines, *(p.strip('\n') for p in paragraphs)])
 
 def sections(nb):
