@@ -174,7 +174,8 @@ def api():
     for m in modules:
         rows = []
         for name in m.__all__:
-            words = (getattr(getattr(m, name), '__doc__', '') or '').strip() if callable(getattr(m, name)) else ''
+            value = getattr(m, name, None)
+            words = (value.__doc__ or '').strip() if callable(value) else ''
             rows.append([f'[`{name}`](<#{place(m, name)}>)', plain_text((words.splitlines() or [''])[0])])
         if rows: lines += [f'## {short(m)}', '', rows_table(['Name', 'What it is'], rows), '']
     (PAGES/'library').mkdir(parents=True, exist_ok=True)
