@@ -168,6 +168,11 @@ def plain_name(file):
     "A notebook's place without numbers: flow/path for nbs/flow/01_path.ipynb."
     return re.sub(r'(^|/)\d+_', r'\1', str(file.relative_to(NBS).with_suffix('')))
 
+def first_line(text):
+    "The first line of a docstring as markdown: only what stands in back-ticks keeps its marks."
+    parts = re.split(r'(`[^`]+`)', (text.splitlines() or [''])[0])
+    return ''.join(p if i % 2 else plain_text(p) for i, p in enumerate(parts))
+
 def api():
     "Write the reference of the package apart from its notebooks: every public name in a line, module by module."
     lines = ['# Reference', '', 'Every public name in a line. A name leads to its signature, its arguments and its source.', '']
@@ -175,8 +180,8 @@ def api():
         rows = []
         for name in m.__all__:
             value = getattr(m, name, None)
-            words = (value.__doc__ or '').strip() if callable(value) else ''
-            rows.append([f'[`{name}`](<#{place(m, name)}>)', plain_text((words.splitlines() or [''])[0])])
+            words = (value.__doc__ or '').strip() if callable(value) else 'A constant.'
+            rows.append([f'[`{name}`](<#{place(m, name)}>)', first_line(words)])
         if rows: lines += [f'## {short(m)}', '', rows_table(['Name', 'What it is'], rows), '']
     (PAGES/'library').mkdir(parents=True, exist_ok=True)
     (PAGES/'library'/'reference.md').write_text('\n'.join(lines), encoding='utf8')
