@@ -45,7 +45,7 @@ def build(change):
         change(root)
         env = {**os.environ, 'PYTHONPATH': str(root)}         # the copy's modules, whatever is installed or set
         done = subprocess.run([sys.executable, 'tools/docs.py'], cwd=root, env=env, capture_output=True, text=True, timeout=300)
-        return done.returncode, done.stdout + done.stderr, {str(f.relative_to(root/'_docs')): f.read_text(encoding='utf8') for f in root.glob('_docs/**/*.html')}
+        return done.returncode, done.stdout + done.stderr, {str(f.relative_to(root/'_docs')): f.read_text(encoding='utf8') for f in (*root.glob('_docs/**/*.html'), *root.glob('_docs/searchindex.js'))}
 
 def replace(root, old, new, *files):
     for f in files:
@@ -69,6 +69,8 @@ def test_whole():
     assert 'id="config-choose"' in pages['library/config.html'] and 'what is being chosen' in pages['library/config.html']      # an entry with its docments
     assert 'href="config.html#config-choose"' in pages['library/reference.html'] and '@software{mambaflow' in words_of(pages['cite.html'])
     assert 'Answers: How to run an experiment' in pages['how_to/workflow.html'] and 'I want to use it' in pages['reading.html']
+    assert re.search(r'"how to run an experiment or reproduce a plan\?":\[\[\d+,"index-0",true', pages['searchindex.js'])          # true: before all other results
+    assert 'Return <code' in pages['library/reference.html']
     assert 'Show the test' in pages['library/config.html'] and 'mambaflow 0.1.0' in pages['index.html'] and 'copybutton.js' in pages['library/config.html']
     assert 'A report' in pages['reports/new/run-report.html'] and 'new/index.html' in pages['reports/index.html']               # a folder that nobody named joins by itself
 
