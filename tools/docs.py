@@ -76,7 +76,7 @@ def questions_of(file):
     "The questions that a page answers, for its first screen and for the search."
     asked = QUESTIONS.get(re.sub(r'(^|/)\d+_', r'\1', str(file.relative_to(NBS).with_suffix(''))), [])
     if not asked: return ''
-    entries = [line for q in asked for line in (f'```{{index}} single: ! {q}', '```')]
+    entries = [line for q in asked for line in (f'```{{index}} ! single: {q}', '```')]
     return '\n'.join([*entries, '', '```{container} questions', f'Answers: {" ".join(asked)}', '```'])
 
 def page_of(file, page):
