@@ -1,6 +1,10 @@
 """How Sphinx shows the pages that tools/docs.py writes. Nothing is loaded from elsewhere: MathJax comes from a package."""
+import json
+import re
+import subprocess
 from configparser import ConfigParser
 from importlib.util import find_spec
+from html import escape
 from pathlib import Path
 
 settings = ConfigParser(delimiters=['='])
@@ -10,7 +14,10 @@ mathjax = Path(find_spec('sphinx-mathjax-offline').origin).parent/'static'/'math
 
 project, author, release = settings['title'], settings['author'], settings['version']
 copyright, html_title = settings['copyright'], settings['title']
-extensions = ['myst_nb']
+extensions = ['myst_nb', 'sphinx_copybutton']
+templates_path = ['templates']
+copybutton_selector = 'div.highlight pre'
+copybutton_prompt_text, copybutton_prompt_is_regexp = r'>>> |\.\.\. |\$ ', True
 nb_execution_mode = 'off'
 nb_output_stderr = 'remove'                     # progress bars
 nb_merge_streams = True
@@ -25,9 +32,37 @@ html_theme = 'pydata_sphinx_theme'
 html_static_path = ['site.css', 'site.js', str(mathjax)]
 html_css_files, html_js_files, html_favicon = ['site.css'], ['site.js'], 'favicon.svg'
 html_extra_path = [str(f) for f in Path(__file__).parent.parent.glob('outputs/stepper/stepper.html')]
-html_context = {'default_mode': 'auto'}
+git = subprocess.run(['git', 'rev-parse', 'HEAD'], cwd=Path(__file__).parent, capture_output=True, text=True)
+html_context = {'default_mode': 'auto', 'git_url': settings['git_url'], 'commit': git.stdout.strip()}
+html_search_scorer = str(Path(__file__).parent/'scorer.js')
+html_sidebars = {name: [] for name in ('index', 'tour', 'results', 'reading', 'glossary', 'references', 'cite')}
 html_show_sourcelink = html_copy_source = False
 html_theme_options = {
     'logo': {'text': settings['title']}, 'icon_links': [{'name': 'GitHub', 'url': settings['git_url'], 'icon': 'fa-brands fa-github'}],
-    'navigation_with_keys': False, 'show_nav_level': 1, 'show_toc_level': 2, 'footer_start': ['copyright'], 'footer_end': [], 'secondary_sidebar_items': ['page-toc'],
+    'navigation_with_keys': False, 'show_nav_level': 1, 'show_toc_level': 2, 'footer_start': ['copyright'], 'footer_end': ['built'],
+    'secondary_sidebar_items': ['page-toc', 'sources'], 'header_links_before_dropdown': 7,
 }
+
+FIGURE = re.compile(r'(<a\b[^>]*>\s*)?(<img\b[^>]*\bsrc="([^"]+)"[^>]*>)')
+
+def full_size(m):
+    "A picture that leads to itself at full size; docs/site.js shows it over the page."
+    link, picture, src = m.groups()
+    if link or src.startswith('data:'): return m[0]
+    return f'<a class="full-size" href="{src}" title="Show the figure at full size">{picture}</a>'
+
+def page_context(app, pagename, templatename, context, doctree):
+    "What tools/docs.py knows of a page: its notebook, its purpose; pictures are shown at full size on a click."
+    file = Path(app.srcdir).parent/'about.json'
+    pages = json.loads(file.read_text(encoding='utf8')) if file.exists() else {}
+    page = context['about_page'] = pages.get(pagename)
+    if page and page['purpose']:
+        words = escape(re.sub(r'[`*]|\]\([^)]*\)|\[', '', page['purpose']))
+        title = escape(re.sub('<[^>]+>', '', context.get('title', '')), quote=True)
+        context['metatags'] = context.get('metatags', '') + f'''
+<meta name="description" content="{words}">
+<meta property="og:title" content="{title}">
+<meta property="og:description" content="{words}">'''
+    if 'body' in context: context['body'] = FIGURE.sub(full_size, context['body'])
+
+def setup(app): app.connect('html-page-context', page_context)

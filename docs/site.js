@@ -8,3 +8,40 @@ addEventListener('DOMContentLoaded', () => {
   new MutationObserver(follow).observe(root, {attributeFilter: ['data-theme']});
   follow();
 });
+
+// A click on a figure shows it at full size over the page, with the words that describe it; Escape or a click closes it.
+addEventListener('DOMContentLoaded', () => {
+  const box = document.createElement('dialog'), picture = new Image(), words = document.createElement('p');
+  box.className = 'lightbox';
+  box.append(picture, words);
+  box.addEventListener('click', () => box.close());
+  addEventListener('keydown', event => { if (event.key === 'Escape') box.close(); }, {capture: true});
+  document.body.append(box);
+  for (const link of document.querySelectorAll('a.full-size')) link.addEventListener('click', event => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    picture.src = link.href;
+    picture.alt = words.textContent = link.querySelector('img').alt;
+    box.showModal();
+  });
+});
+
+// A click on the head of a sortable table orders its rows by that column, another one the other way round.
+addEventListener('DOMContentLoaded', () => {
+  const number = text => (/^[-+\d.,]+$/.test(text) ? parseFloat(text.replaceAll(',', '')) : NaN);
+  for (const table of document.querySelectorAll('table.sortable')) table.querySelectorAll('thead th').forEach((head, column) => {
+    const button = document.createElement('button');
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener('click', () => {
+      const down = head.getAttribute('aria-sort') === 'ascending', body = table.tBodies[0];
+      const key = row => row.cells[column].textContent.trim();
+      const empty = (a, b) => !key(a) - !key(b);
+      const order = (a, b) => (number(key(a)) - number(key(b))) || key(a).localeCompare(key(b), undefined, {numeric: true});
+      const rows = [...body.rows].sort((a, b) => empty(a, b) || (down ? order(b, a) : order(a, b)));
+      for (const other of table.querySelectorAll('th')) other.removeAttribute('aria-sort');
+      head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+      body.append(...rows);
+    });
+  });
+});

@@ -9,11 +9,16 @@ import nbformat
 from nbdev.config import get_config
 from nbdev.showdoc import BasicMarkdownRenderer
 from nbformat.v4 import new_markdown_cell
+from captions import add_alt_texts
+from citations import cited
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES, NBS, OUTPUTS = ROOT/'_proc'/'pages', ROOT/'nbs', ROOT/'outputs'
 FILES = f'{get_config(cfg_name=ROOT/"settings.ini").git_url}/blob/main'
 FENCED = re.compile(r'(^```.*?^```|\$\$.*?\$\$)', re.S | re.M)
+modules, about = [], {}                     # all that are shown; page -> its notebook and its purpose, for docs/conf.py
+TESTS = ('test_', 'assert_', 'raises')
+TEST_PROMPTS = {'code_prompt_show': 'Show the test', 'code_prompt_hide': 'Hide the test'}
 problems, targets = [], {}                  # targets: what may stand in back-ticks or in a relative link -> MyST target
 
 def module_of(nb):
@@ -31,7 +36,7 @@ def place(module, name):
 
 def register(files):
     "Fill `targets` with the notebooks that have pages and with the public symbols of their modules; a name that several modules have needs its module's name."
-    modules = [m for f in files if NBS in f.parents and (m := module_of(nbformat.read(f, as_version=4)))]
+    modules.extend(m for f in files if NBS in f.parents and (m := module_of(nbformat.read(f, as_version=4))))
     names = [n for m in modules for n in m.__all__]
     for m in modules:
         for n in m.__all__:
@@ -56,7 +61,7 @@ def link_file(url, folder):
         return f'/{name}'
     return f'<#{targets[str(name)]}>' if str(name) in targets else f'{FILES}/{name}'
 
-def markdown(text, folder, module=None):
+def markdown(text, folder, module=None, citations=True):
     "Prose with links on symbols and notebooks in back-ticks, outside headings, fenced code and equations. What the own module has comes first."
     def link(m):
         word = m[1].removesuffix('()').removeprefix('mambaflow.')
@@ -65,6 +70,7 @@ def markdown(text, folder, module=None):
     parts = FENCED.split(text)
     for i in range(0, len(parts), 2):
         parts[i] = re.sub(r'^(?!#).*', lambda line: re.sub(r'(?<![`\[])`([^`\n]+)`(?![`\]])', link, line[0]), parts[i], flags=re.M)
+        if citations: parts[i] = re.sub(r'^(?!#).*', lambda line: cited(line[0]), parts[i], flags=re.M)
         parts[i] = re.sub(r'\]\((?![a-z]+:|[#</])([^)\s]+)\)', lambda m: f']({link_file(m[1], folder)})', parts[i])
     return ''.join(parts)
 
@@ -102,6 +108,15 @@ def exported(cell, module, level):
     imports = all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in nodes)
     return set(public), [] if imports else [*entries(public, module, level), cell]
 
+def is_test(cell):
+    "Does a code cell of the library only assert, and show nothing?"
+    if cell.cell_type != 'code' or cell.get('outputs'): return False
+    try: nodes = list(ast.walk(ast.parse(re.sub(r'^[%!].*', '', cell.source, flags=re.M))))
+    except SyntaxError: return False
+    calls = [n.func for n in nodes if isinstance(n, ast.Call)]
+    names = [getattr(f, 'id', getattr(f, 'attr', '')) for f in calls]
+    return any(n.startswith(TESTS) for n in names) or any(isinstance(n, ast.Assert) for n in nodes)
+
 def cells_of(nb, module, folded):
     "The cells of a page. `folded`: a reader of results wants no code but the parameters, those that papermill has injected where it did."
     tags = [' '.join(c.metadata.get('tags', [])) for c in nb.cells]
@@ -111,6 +126,7 @@ def cells_of(nb, module, folded):
         new = [c]
         hidden = 'remove-input' if c.source.startswith('#| echo: false') else 'hide-input' if folded and c.cell_type == 'code' and tag != wanted else ''
         c.metadata = {'tags': [hidden]} if hidden else {}
+        if module and not c.source.startswith('#| export') and is_test(c): c.metadata = {'tags': ['hide-input'], 'mystnb': dict(TEST_PROMPTS)}
         if c.cell_type == 'markdown' and (heads := re.findall(r'^#+(?= )', FENCED.sub('', c.source), re.M)): level = len(heads[-1])
         if module and c.source.startswith('#| export'):
             public, new = exported(c, module, min(level, 3) + 1)
@@ -124,21 +140,31 @@ def outputs(cell, folder):
         if 'text/markdown' in o.get('data', {}): o.data['text/markdown'] = markdown(o.data['text/markdown'], folder)
         if 'text/html' in o.get('data', {}): o.data['text/html'] = o.data['text/html'].replace('<table id=', '<table class="dataframe" id=')
 
-def notebook(file, page, suffix=''):
-    "Write the page of a notebook. Returns its title and its one-sentence purpose."
+def notebook(file, page, suffix='', source=None, prepare=None, below=''):
+    "Write the page of a notebook; of a record on the page of `source`, the notebook that was executed. `prepare` changes the cells first, `below` stands under the title. Returns its title and its one-sentence purpose."
     nb, name, folder = nbformat.read(file, as_version=4), str(file.relative_to(ROOT)), file.parent
+    if prepare: prepare(nb)
     _, line, rest = nb.cells[0].source.partition('\n')
     title, purpose = (re.search(pattern, nb.cells[0].source, re.M) for pattern in (r'\A# (.+)', r'^> (.+)'))
     problems.extend(f'{name}: holds the output of an error, {o.ename}: {o.evalue}' for c in nb.cells for o in c.get('outputs', []) if o.output_type == 'error')
     if not title: problems.append(f'{name}: does not begin with a title (# ...)')
-    title = (title[1] if title else name) + suffix
-    nb.cells[0].source = f'({targets[name]})=\n# {title}{line}{rest}'
-    module, results = module_of(nb), NBS/'experiments' in file.parents or OUTPUTS in file.parents
+    title, purpose = (title[1] if title else name) + suffix, purpose[1] if purpose else ''
+    names = [name] if source is None else [str(source.relative_to(ROOT)), name]
+    nb.cells[0].source = ''.join(f'({targets[n]})=\n' for n in names) + f'# {title}{line}{rest}'
+    module, results = module_of(nb), NBS/'experiments' in file.parents or OUTPUTS in file.parents or file == NBS/'results.ipynb'
     nb.cells, nb.metadata, nb.nbformat_minor = list(cells_of(nb, module, results)), {'language_info': {'name': 'python'}}, 4
+    add_alt_texts(nb.cells)
     for c in nb.cells:
         c.pop('id', None)                                                                # new cells have one, those of older notebooks have none
-        c.source = markdown(c.source, folder, module) if c.cell_type == 'markdown' else re.sub(r'^#\|.*\n?', '', c.source, flags=re.M)
+        c.source = markdown(c.source, folder, module, file.stem != 'references') if c.cell_type == 'markdown' else re.sub(r'^#\|.*\n?', '', c.source, flags=re.M)
         outputs(c, folder)
+    if below: put_below_title(nb.cells[0], below)
     page.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, page)
-    return title, purpose[1] if purpose else ''
+    about[str(page.relative_to(PAGES).with_suffix(''))] = {'notebook': names[0], 'purpose': purpose, 'record': name if source else ''}
+    return title, purpose
+
+def put_below_title(cell, text):
+    "Put a text between the title with the purpose and the rest of the first cell."
+    head = re.match(r'(\(.+\)=\n)+# .+\n*(> .+\n?)*', cell.source)[0]
+    cell.source = f'{head.rstrip()}\n\n{text}\n\n{cell.source[len(head):]}'

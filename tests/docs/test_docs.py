@@ -1,26 +1,35 @@
 """What `make docs` takes and what it refuses: a small copy of this repository is broken and its site is built. Run by `make test-docs`."""
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 import nbformat
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT/'tools'))
-from check_site import check_site
+from check_site import check_content, check_site
 
 FRONT = [new_markdown_cell('# front\n\n> Why.'), new_markdown_cell('## See it\n\nA picture.', metadata={'tags': ['stepper']}), new_markdown_cell('## Use it\n\n`choose`, `config`')]
+PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+PICTURE = new_output('display_data', data={'image/png': PNG})
+RECORD = {'data': {'name': 'some/data'}, 'provenance': {'device': 'some GPU', 'written': '2026-01-02T', 'commit': 'abcdef0123'}, 'metrics': {'final_loss': .25}}
 ERROR = new_output('error', ename='ValueError', evalue='broken', traceback=[])
 
 def small_copy(root):
     "One module, its notebook, a front page and a report."
-    for name in ('tools/docs.py', 'tools/pages.py', 'tools/check_site.py', 'settings.ini', 'mambaflow/__init__.py', 'mambaflow/config.py', 'nbs/config.ipynb'):
+    tools = [f'tools/{name}.py' for name in ('docs', 'pages', 'recorded', 'captions', 'citations', 'check_site')]
+    for name in (*tools, 'settings.ini', 'CITATION.cff', 'nbs/config.ipynb', 'nbs/how_to/workflow.ipynb'):
         (root/name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT/name, root/name)
     shutil.copytree(ROOT/'docs', root/'docs')
+    shutil.copytree(ROOT/'mambaflow', root/'mambaflow', ignore=shutil.ignore_patterns('__pycache__'))
+    write(root/'nbs'/'how_to'/'workflow.ipynb', [new_markdown_cell('# Run a plan')])
     write(root/'nbs'/'index.ipynb', FRONT)
     write(root/'outputs'/'new'/'run'/'report.ipynb', [new_markdown_cell('# A report'), new_code_cell('1')])
 
@@ -36,7 +45,7 @@ def build(change):
         change(root)
         env = {**os.environ, 'PYTHONPATH': str(root)}         # the copy's modules, whatever is installed or set
         done = subprocess.run([sys.executable, 'tools/docs.py'], cwd=root, env=env, capture_output=True, text=True, timeout=300)
-        return done.returncode, done.stdout + done.stderr, {str(f.relative_to(root/'_docs')): f.read_text(encoding='utf8') for f in root.glob('_docs/**/*.html')}
+        return done.returncode, done.stdout + done.stderr, {str(f.relative_to(root/'_docs')): f.read_text(encoding='utf8') for f in (*root.glob('_docs/**/*.html'), *root.glob('_docs/searchindex.js'))}
 
 def replace(root, old, new, *files):
     for f in files:
@@ -49,19 +58,93 @@ def refused(change, *words):
     code, said, pages = build(change)
     assert code and 'FAILED' in said and all(w in said for w in words) and not pages, (words, code, said)
 
+def words_of(page): return re.sub('<[^>]+>', '', page)
+
 def page(*cells): return [new_markdown_cell('# Bad'), *cells]
 
 def test_whole():
     code, said, pages = build(lambda root: None)
     assert code == 0, said
-    assert 'href="library/config.html#config-choose"' in pages['index.html'] and 'href="library/config.html#nb-config"' in pages['index.html'] and 'snakemake conditional' in pages['index.html']
+    assert 'href="library/config.html#config-choose"' in pages['index.html'] and 'href="library/config.html#nb-config"' in pages['index.html'] and 'snakemake conditional' in words_of(pages['index.html'])
     assert 'id="config-choose"' in pages['library/config.html'] and 'what is being chosen' in pages['library/config.html']      # an entry with its docments
+    assert 'href="config.html#config-choose"' in pages['library/reference.html'] and '@software{mambaflow' in words_of(pages['cite.html'])
+    assert 'Answers: How to run an experiment' in pages['how_to/workflow.html'] and 'I want to use it' in pages['reading.html']
+    assert re.search(r'"how to run an experiment or reproduce a plan\?":\[\[\d+,"index-0",true', pages['searchindex.js'])          # true: before all other results
+    assert 'Return <code' in pages['library/reference.html']
+    assert 'Show the test' in pages['library/config.html'] and 'mambaflow 0.1.0' in pages['index.html'] and 'copybutton.js' in pages['library/config.html']
     assert 'A report' in pages['reports/new/run-report.html'] and 'new/index.html' in pages['reports/index.html']               # a folder that nobody named joins by itself
 
 def test_stepper():
     def add(root): (root/'outputs'/'stepper').mkdir(); (root/'outputs'/'stepper'/'stepper.html').write_text('<title>trajectory</title>')
     code, said, pages = build(add)
-    assert code == 0 and 'iframe src="stepper.html"' in pages['index.html'] and 'snakemake conditional' not in pages['index.html'] and pages['stepper.html'] == '<title>trajectory</title>', said
+    assert code == 0 and 'iframe src="stepper.html"' in pages['index.html'] and 'snakemake conditional' not in words_of(pages['index.html']) and pages['stepper.html'] == '<title>trajectory</title>', said
+
+def experiments(root):
+    "Five experiments: with a record, with an edited notebook, reading records, without a record, and with one that came later; findings, references."
+    table = {'kept': 'group/study/kept.ipynb', 'edited': 'group/old/edited.ipynb', 'reads': 'reads', 'none': 'plan later', 'come': 'plan later'}
+    (root/'docs'/'records.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in table.items()))
+    for name in table: write(root/'nbs'/'experiments'/f'{name}.ipynb', [new_markdown_cell(f'# Title of {name}\n\n> Why.'), new_code_cell('print(1)', outputs=[new_output('stream', text='a run of the test')])])
+    (root/'nbs'/'experiments'/'plans').mkdir()
+    (root/'nbs'/'experiments'/'plans'/'later.yaml').write_text('runs: {}')
+    for name, folder, code in (('kept', 'study', 'print(1)'), ('edited', 'old', 'print(2)'), ('come', 'come', 'print(1)')):
+        words = f'# An old title\n\n> Why it was.\n\nWords that ran. As committed it is\nsmall.\n\nA curve of `choose`, Doe et al. (2020), it falls. It ends.'
+        write(root/'outputs'/'group'/folder/f'{name}.ipynb', [new_markdown_cell(words), new_code_cell(code, outputs=[new_output('stream', text='the real figures'), PICTURE])])
+        (root/'outputs'/'group'/folder/'run.json').write_text(json.dumps(RECORD))
+    write(root/'nbs'/'results.ipynb', [new_markdown_cell('# Results\n\n> All.\n\n## What is kept\n\nAs Doe et al. (2020) found.'), new_code_cell("record('group/study')")])
+    write(root/'nbs'/'references.ipynb', [new_markdown_cell('# references\n\n> Works.\n\n- **Doe et al. (2020).** Jane Doe, *A Work*. arXiv 2001.00001.')])
+
+def test_records():
+    "An experiment's page shows its record, or says that there is none; findings, experiments and reports link to each other."
+    code, said, pages = build(experiments)
+    assert code == 0, said
+    at = {name: pages[f'experiments/{name}.html'] for name in ('kept', 'edited', 'reads', 'none', 'come')}
+    assert all('the real figures' in at[name] and 'a run of the test' not in at[name] for name in ('kept', 'edited', 'come'))
+    assert all(f'Title of {name}' in at[name] and 'An old title' not in at[name] for name in at)
+    assert 'some GPU, 2026-01-02' in at['kept'] and 'abcdef0' in at['kept'] and 'As committed' not in at['kept'] and 'Words that ran' in at['kept']
+    assert 'has changed since' in at['edited'] and 'has changed since' not in at['kept']
+    assert 'reads-records' in at['reads']
+    assert 'No record yet: what you see is a run of seconds' in at['none'] and 'experiments/plans/later.yaml' in at['none'] and 'no-record' not in at['come']
+    assert 'results.html#finding-what-is-kept' in at['kept'] and 'experiments/kept.html#' in pages['results.html']
+    assert 'results.html#finding-what-is-kept' in pages['reports/group/index.html'] and 'experiments/kept.html' in pages['reports/group/index.html'] and '0.2500' in pages['reports/group/index.html']
+    assert not any(name.startswith('reports/group/study') for name in pages)                                                    # one record, one page
+    assert 'alt="A curve of choose, Doe et al. (2020), it falls"' in at['kept'] and 'class="full-size"' in at['kept']
+    assert 'title="Doe et al. (2020). Jane Doe, A Work. arXiv 2001.00001."' in at['kept'] and 'https://arxiv.org/abs/2001.00001' in pages['references.html']
+    assert 'record.ipynb' not in at['kept'] and 'blob/main/nbs/experiments/kept.ipynb' in at['kept'] and 'blob/main/outputs/group/study/kept.ipynb' in at['kept']
+
+def test_records_refused():
+    "An experiment that the table does not name, a record and a plan that are not there."
+    def spoil(root):
+        experiments(root)
+        write(root/'nbs'/'experiments'/'new.ipynb', [new_markdown_cell('# New')])
+        replace(root, 'group/old/', 'group/gone/', 'docs/records.yaml')
+        (root/'nbs'/'experiments'/'plans'/'later.yaml').unlink()
+    refused(spoil, 'nbs/experiments/new.ipynb: docs/records.yaml does not say what its page shows', 'edited: there is no outputs/group/gone/edited.ipynb', 'none: there is no nbs/experiments/plans/later.yaml')
+
+def test_tables_of_this_repository():
+    "Every experiment is in the table, each record and plan that it names is there, and so is every page of the other tables."
+    table = yaml.safe_load((ROOT/'docs'/'records.yaml').read_text())
+    here = {str(f.relative_to(ROOT/'nbs'/'experiments').with_suffix('')) for f in (ROOT/'nbs'/'experiments').rglob('*.ipynb') if '.ipynb_checkpoints' not in f.parts}
+    assert here == set(table), here ^ set(table)
+    for name, value in table.items():
+        plan = ROOT/'nbs'/'experiments'/'plans'/f'{value[5:]}.yaml'
+        assert value == 'reads' or (plan if value.startswith('plan ') else ROOT/'outputs'/value).is_file(), (name, value)
+    notebooks = {re.sub(r'(^|/)\d+_', r'\1', str(f.relative_to(ROOT/'nbs').with_suffix(''))) for f in (ROOT/'nbs').rglob('*.ipynb')}
+    named = [*yaml.safe_load((ROOT/'docs'/'questions.yaml').read_text()), *(p for pages in yaml.safe_load((ROOT/'docs'/'reading.yaml').read_text()).values() for p in pages)]
+    assert not set(named) - notebooks, set(named) - notebooks
+    assert all(f'how_to/{f.stem}' in named for f in (ROOT/'nbs'/'how_to').glob('*.ipynb'))          # each how-to answers a question
+
+def test_built_content():
+    "Figures without words or full size, pages without version, source, copy button; an experiment without a word on its record."
+    body = '<title>a</title><article class="bd-article"><img src="x.png" alt="a curve"><a href="x.png"><img src="x.png" alt="../_images/0123456789abcdef.png"></a><div class="highlight"></div></article>'
+    good = '<title>b</title><script src="copybutton.js"></script><article class="bd-article"><div class="record-shown highlight"></div><a href="x.png"><img src="x.png" alt="b"></a></article><a class="source-link" href="n"></a><p class="built"></p>'
+    with tempfile.TemporaryDirectory() as tmp:
+        site = Path(tmp)
+        (site/'experiments').mkdir()
+        (site/'experiments'/'a.html').write_text(body)
+        (site/'experiments'/'b.html').write_text(good)
+        wrong = check_content(site, {'experiments/a', 'experiments/b'})
+        assert [w.removeprefix('experiments/a.html: ') for w in wrong] == ['x.png leads to no full size', 'x.png has no words that describe it', 'names no version', 'its code has no copy button',
+                'has no link to its notebook', 'shows no record, and does not say that there is none'], wrong
 
 def test_pages():
     "Six things that are wrong in one copy are all named, and there is no site."
