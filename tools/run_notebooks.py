@@ -20,6 +20,7 @@ from nbdev.process import NBProcessor
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = int(os.environ.get('LIMIT', 300)) # seconds for one notebook; the slowest takes about 60 on two quiet cores
 WORKERS = 2
+WITHOUT = ROOT/'tools'/'without'   # what processes that the tests start need not load
 # imported once; each notebook runs in a process of its own that is forked from there
 LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torchvision', 'accelerate', 'numba',
              'matplotlib.pyplot', 'matplotlib_inline.config', 'pandas', 'pandas.io.formats.style',
@@ -124,6 +125,7 @@ def main(paths:list[str]) -> int:
     files = notebooks([Path(p) for p in paths] or [ROOT/'nbs'])
     if not files: sys.exit(f'no notebooks at {", ".join(paths)}')
     results = []
+    os.environ['PYTHONPATH'] = os.pathsep.join([str(WITHOUT), os.environ.get('PYTHONPATH', str(ROOT))])
     FRESH.set_forkserver_preload(LIBRARIES)
     with ThreadPoolExecutor(WORKERS) as pool:
         for job in as_completed([pool.submit(run_apart, f) for f in files]):

@@ -86,6 +86,8 @@ def _serve(program:str, folder:str, threads:str):
     for stream in (1, 2): os.dup2(log, stream)
     sys.argv = [program, *arguments]
     runpy.run_path(program, run_name='__main__')
+    for stream in (sys.stdout, sys.stderr): stream.flush()
+    os._exit(0)                                   # without taking apart all that was imported
 
 _SERVER = '\n'.join([
     'import ast, json, os, runpy, sys, time', 'from pathlib import Path',

@@ -6,13 +6,13 @@
 __all__ = ['EndOfWorker', 'first_process_only', 'run_notebook']
 
 # %% ../../nbs/studies/10_worker.ipynb #d3a1c2d6
+import json
 import math
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-import nbformat
 from .children import run_subprocess
 
 # %% ../../nbs/studies/10_worker.ipynb #ef97c6d1
@@ -36,7 +36,7 @@ def _without_files(options:Sequence[str]) -> list[str]:
 
 def _has_ended_early(notebook:Path) -> bool:
     "Whether an executed notebook ended at `first_process_only`."
-    try: cells = nbformat.read(notebook, 4).cells
+    try: cells = json.loads(notebook.read_text(encoding='utf8'))['cells']
     except (OSError, ValueError): return False
     outputs = [o for cell in cells for o in cell.get('outputs', [])]
     return any(o.get('ename') == EndOfWorker.__name__ for o in outputs)
