@@ -87,7 +87,7 @@ shapes: $(READY)
 	@$(RUN) $(NBS)/shapes/crossing.ipynb $(SHAPES)/crossing.ipynb -f $(NBS)/plans/shapes_cpu_study.yaml \
 	 -p records $(SHAPES) -p out $(SHAPES)/study
 	@$(REPORT) $(SHAPES)/crossing.ipynb --first 'To the eye'
-	@echo "3/3 the page of their steps, to be turned with the mouse"
+	@echo "3/3 the page of their steps, to be turned with the mouse (half a minute)"
 	@mambaflow_stepper_page --out $(SHAPES)/stepper.html --seeds 3 $(foreach M,PM HMA PT,$(SHAPES)/$(M)/model.safetensors)
 	@echo "Read it: $(SHAPES)/crossing.html in a browser, or $(SHAPES)/crossing.ipynb with 'make lab'"
 	@echo "Turn it: $(SHAPES)/stepper.html in a browser, from noise to furniture, step by step"

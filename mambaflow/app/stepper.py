@@ -204,7 +204,7 @@ _VIEW = 64  # pixels per side of a view of a shape
 def to_pictures(states:Tensor # (K+1, C, H, W) in [-1, 1], or voxels (K+1, 1, S, S, S)
                ) -> Tensor:   # uint8, the same shape; of voxels shaded views (K+1, 1, R, R)
     "How states of images and shapes are shown. Raises ValueError for states of another shape."
-    if states.ndim == 5: return shaded(states, size=_VIEW, level=0.)
+    if states.ndim == 5: return shaded(states, size=_VIEW, level=0., smooth=1)
     if states.ndim == 4 and states.shape[1] in (1, 3): return to_uint8(states)
     raise ValueError(f'states of shape {tuple(states.shape[1:])} are no picture: pass show=, '
                      'a function from states (K+1, ...) to uint8 pictures (K+1, C, H, W)')
