@@ -1,6 +1,6 @@
 # make demo   train PM, HMA and PT on handwritten digits on a CPU, judge them, give the verdict: three minutes on two quiet cores
 # make fields  train a small V2 on photos on a CPU, and compare it with classical interpolation at several scales
-# make shapes   train PM, HMA and PT on furniture in three dimensions on a CPU, and compare what they draw, ragged after so short a training (six to eight minutes)
+# make shapes   train PM, HMA and PT on furniture in three dimensions on a CPU, compare what they draw, ragged after so short a training, and write a page in which it turns (six to eight minutes)
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://; the guide, too
 # make fuzz   attack it with damaged and harmful files for five minutes (SEED=7 MINUTES=5: others, or for longer)
@@ -79,15 +79,18 @@ fields: $(READY)
 	@echo "Read it: $(FIELDS)/multiscale/every_scale.html in a browser, or the notebook beside it with 'make lab'"
 
 shapes: $(READY)
-	@echo "1/2 PM, HMA and PT learn furniture, two at a time (a run that was stopped goes on where it was)"
+	@echo "1/3 PM, HMA and PT learn furniture, two at a time (a run that was stopped goes on where it was)"
 	@$(call TRAIN_SHAPE,PM) & first=$$!; \
 	 { $(call TRAIN_SHAPE,HMA) && $(call TRAIN_SHAPE,PT); }; second=$$?; \
 	 wait $$first && exit $$second
-	@echo "2/2 what they draw, beside furniture that they have not seen"
+	@echo "2/3 what they draw, beside furniture that they have not seen"
 	@$(RUN) $(NBS)/shapes/crossing.ipynb $(SHAPES)/crossing.ipynb -f $(NBS)/plans/shapes_cpu_study.yaml \
 	 -p records $(SHAPES) -p out $(SHAPES)/study
 	@$(REPORT) $(SHAPES)/crossing.ipynb --first 'To the eye'
+	@echo "3/3 the page of their steps, to be turned with the mouse (half a minute)"
+	@mambaflow_stepper_page --out $(SHAPES)/stepper.html --seeds 3 $(foreach M,PM HMA PT,$(SHAPES)/$(M)/model.safetensors)
 	@echo "Read it: $(SHAPES)/crossing.html in a browser, or $(SHAPES)/crossing.ipynb with 'make lab'"
+	@echo "Turn it: $(SHAPES)/stepper.html in a browser, from noise to furniture, step by step"
 
 # two threads on busy cores wait for each other and can be many times slower
 demo fields shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper guide paper: export OMP_NUM_THREADS = 1

@@ -305,7 +305,7 @@ def _check_page(args:argparse.Namespace):
 
 def _problem(file:str) -> str: # '' for weights that can be shown
     "What is wrong with the weights of a backbone."
-    try: require_model(file, ['BackboneConfig'])
+    try: require_model(file, ['BackboneConfig', 'VolumeConfig'])
     except CheckpointError as e: return str(e)
     return ''
 

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from .commands import EXPECTED, MOST_STEPS
 from .page import DisplayTrajectory, Reading, figure, read_asset
+from ..data.meshes import read_asset as mesh_asset
 from .stepper import (Cancelled, ModelSet, Request, _question, can_batch,
                                    check_request)
 from ..flow.samplers import SAMPLERS
@@ -43,7 +44,7 @@ class Task:
         self.request = request
         self.models = models
         self.jobs = deque()                  # (model's name, labels), in order
-        self.steps = {name: [] for name in models.models} # (picture, reading) of each step
+        self.steps = {name: [] for name in models.models} # of each: picture, reading, voxels
         self.ends = {}                       # name -> trajectory, complete
         self.done = threading.Event()        # all of them are
 
@@ -87,10 +88,14 @@ class Memory:
         "Keep pictures; a problem may be gone the next time."
         if trajectory.pictures is None or self.get(request, name) is not None: return
         self.known[request, name] = trajectory
-        self.size += trajectory.pictures.nbytes
+        self.size += _bytes(trajectory)
         while self.size > self.most:
             _, oldest = self.known.popitem(last=False)
-            self.size -= oldest.pictures.nbytes
+            self.size -= _bytes(oldest)
+
+def _bytes(trajectory:DisplayTrajectory) -> int:
+    "What pictures and voxels take."
+    return trajectory.pictures.nbytes + sum(map(len, trajectory.solids))
 
 # %% ../../nbs/app/07_live.ipynb #ca535dbb
 def _rest(seconds:float):
@@ -188,10 +193,11 @@ class Session:
                 self.memory.put(replace(task.request, label=label), name, trajectory)
             if not ahead: self._end(task, name, trajectories[0])
 
-    def _see(self, task:Task, name:str, k:int, pictures:Tensor, readings:Sequence[Reading]):
+    def _see(self, task:Task, name:str, k:int, pictures:Tensor, readings:Sequence[Reading],
+             solids:Sequence[str]):
         "A step of a trajectory that is shown. Raises Cancelled when it is no longer."
         _question.ask()
-        step = pictures[0], readings[0] if readings else None
+        step = pictures[0], readings[0] if readings else None, solids[0] if solids else None
         with self.lock:
             task.steps[name].append(step)
             self._tell_steps(task, name, k, [step])
@@ -201,8 +207,9 @@ class Session:
         if trajectory.ms > 0: self.costs[task.request.weights, name] = trajectory.ms
         sent = len(task.steps[name])
         if trajectory.pictures is not None and not sent:
-            readings = trajectory.readings or [None] * len(trajectory.pictures)
-            task.steps[name] = list(zip(trajectory.pictures, readings))
+            nothing = [None] * len(trajectory.pictures)
+            task.steps[name] = list(zip(trajectory.pictures, trajectory.readings or nothing,
+                                        trajectory.solids or nothing))
             self._tell_steps(task, name, 0, task.steps[name])
         task.ends[name] = trajectory
         self._tell_end(task, name, trajectory)
@@ -224,20 +231,23 @@ class Session:
         names = list(models.models)
         self._send(task, 'models', models.context.values(), names=names,
                    colours=[colour(name, names) for name in names], labels=task.labels(),
-                   context=list(models.context), weights=list(self.sets),
+                   context=list(models.context), weights=list(self.sets), solid=models.scene.solid,
                    threshold=models.scene.threshold if models.scene.judge else None)
 
     def _tell_request(self, task:Task):
         request, scene = task.request, task.models.scene
         values = {field.name: getattr(request, field.name) for field in fields(request)}
-        noise = scene.show(scene.noise(request.seed)) if scene.shape else ()
-        self._send(task, 'request', noise, request=values, words=str(request),
+        noise = scene.noise(request.seed)
+        words = str(request).replace('digit', 'class') if scene.solid else str(request)
+        self._send(task, 'request', scene.show(noise) if scene.shape else (), request=values,
+                   words=words, solids=scene.solids(noise),
                    times=SAMPLERS[request.sampler].times(request.steps).tolist())
 
-    def _tell_steps(self, task:Task, name:str, k:int, steps:Sequence[tuple[Tensor, Reading|None]]):
-        readings = [reading._asdict() for _, reading in steps if reading]
-        self._send(task, 'steps', [picture for picture, _ in steps], name=name, k=k,
-                   readings=readings)
+    def _tell_steps(self, task:Task, name:str, k:int, steps:Sequence[tuple]):
+        readings = [reading._asdict() for _, reading, _ in steps if reading]
+        solids = [solid for _, _, solid in steps if solid]
+        self._send(task, 'steps', [picture for picture, *_ in steps], name=name, k=k,
+                   readings=readings, solids=solids)
 
     def _tell_end(self, task:Task, name:str, trajectory:DisplayTrajectory):
         self._send(task, 'done', name=name, cost=trajectory.cost, problem=trajectory.problem)
@@ -245,7 +255,7 @@ class Session:
 # %% ../../nbs/app/07_live.ipynb #e657d5ac
 class _Widget(anywidget.AnyWidget):
     "What a browser shows of a session."
-    _esm = read_asset('stepper.js') + read_asset('live.js')
+    _esm = mesh_asset('meshes.js') + read_asset('stepper.js') + read_asset('live.js')
     _css = read_asset('stepper.css')
     options = traitlets.Dict().tag(sync=True)
 

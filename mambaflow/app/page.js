@@ -13,13 +13,14 @@ function picture(row, column) {
 
 function answer({id, seed, label}) {
   const row = data.seeds.indexOf(seed) * data.labels.length + data.labels.indexOf(label);
+  const [noise] = data.trajectories[row].map(({solids}) => solids[0]).filter(Boolean);
   view.receive({event: 'request', id, request: {seed, label}, times: data.times,
-    noise: picture(row, 0)});
+    noise: picture(row, 0), solids: noise ? [noise] : []});
   data.names.forEach((name, m) => {
-    const {cost, problem, readings} = data.trajectories[row][m];
+    const {cost, problem, readings, solids} = data.trajectories[row][m];
     const column = 1 + m * data.times.length;        // of step 0 in the sheet
     const pictures = data.times.map((t, k) => picture(row, column + k));
-    view.receive({event: 'steps', id, name, k: 0, pictures, readings});
+    view.receive({event: 'steps', id, name, k: 0, pictures, readings, solids});
     view.receive({event: 'done', id, name, cost, problem});
   });
 }

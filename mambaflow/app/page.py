@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 from ..config import atomic_path
+from ..data.meshes import read_asset as mesh_asset
 from ..studies.records import colour
 
 # %% ../../nbs/app/02_page.ipynb #4ed4bb1a
@@ -47,6 +48,7 @@ class DisplayTrajectory:
     ms:float=float('nan')     # milliseconds for the whole trajectory
     calls:int|None=None       # evaluations of the model
     readings:tuple[Reading, ...]=() # the judge's, of every picture; empty without a judge
+    solids:tuple[str, ...]=() # voxels of every state, see `pack_voxels`; empty for pictures
     problem:str=''            # why there are no pictures
 
     @property
@@ -196,7 +198,8 @@ def _context_html(context:Mapping[str, Tensor]) -> str: # name -> uint8 (C, H, W
 def _words(trajectory:DisplayTrajectory) -> dict:
     "What the page writes below the pictures of a model, or in their place."
     readings = [dict(words=reading.words, p=round(reading.p, 3)) for reading in trajectory.readings]
-    return dict(cost=trajectory.cost, problem=trajectory.problem, readings=readings)
+    return dict(cost=trajectory.cost, problem=trajectory.problem, readings=readings,
+                solids=list(trajectory.solids))
 
 def _page_data(rows:Sequence[Mapping[str, DisplayTrajectory]], # a row for each seed and label
                seeds:Sequence[int],
@@ -214,6 +217,7 @@ def _page_data(rows:Sequence[Mapping[str, DisplayTrajectory]], # a row for each 
         seeds=seeds,
         labels=labels,
         threshold=threshold,
+        solid=bool(example.solids),
         width=width,
         height=height,
         times=[round(t, 5) for t in example.times.tolist()],
@@ -234,7 +238,7 @@ def save_page(path:str|Path,                         # ends in .html
     data = json.dumps(_page_data(rows, seeds, labels, threshold))
     parts = dict(
         style=read_asset('page.css') + read_asset('stepper.css'),
-        script=read_asset('stepper.js') + read_asset('page.js'),
+        script=mesh_asset('meshes.js') + read_asset('stepper.js') + read_asset('page.js'),
         title=escape(title),
         text=escape(text),
         context=_context_html(context or {}),

@@ -19,9 +19,13 @@ function stepper(root, options, ask) {
     return element;
   }
 
-  function paint(canvas, image, words) {
+  function describe(canvas, words) {
     canvas.setAttribute('role', 'img');
     canvas.setAttribute('aria-label', words);
+  }
+
+  function paint(canvas, image, words) {
+    describe(canvas, words);
     const size = `${image?.width} ${image?.height}`;
     if (canvas.dataset.size !== size) {
       [canvas.width, canvas.height] = [image?.width ?? 1, image?.height ?? 1];
@@ -52,9 +56,9 @@ function stepper(root, options, ask) {
     : number(seeds, 'seed', 'seed', 0, Number.MAX_SAFE_INTEGER);
   add(seeds, 'button', {className: 'mf-again', textContent: 're-seed', onclick: reseed});
   const digitPart = add(start, 'div');
-  add(digitPart, 'h2', {textContent: 'Digit'});
+  const digitTitle = add(digitPart, 'h2');
   const digits = add(digitPart, 'div', {className: 'mf-digits'},
-    {role: 'radiogroup', 'aria-label': 'digit'});
+    {role: 'radiogroup'});
   const guide = options.live && add(digitPart, 'label', {className: 'mf-row'});
   if (guide) add(guide, 'span', {textContent: 'guidance'});
   const guidance = guide && range(guide, 'guidance', value => change({guidance: value}));
@@ -184,15 +188,23 @@ function stepper(root, options, ask) {
     r: reseed,
   };
 
+  const TURNS = {ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10]};
+
+  function turnAll(azimuth, elevation) {
+    cards.forEach(({solid}) => solid.turn(azimuth, elevation));
+  }
+
   function onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const {tagName, type, className} = event.target;
     if (tagName === 'SELECT' || type === 'number') return event.stopPropagation();
+    const turns = event.shiftKey && model.solid && TURNS[event.key];
     const arrow = event.key.length > 1 && className === 'mf-guidance';
     const digit = /^\d$/.test(event.key) && model.labels.includes(Number(event.key));
     const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (arrow || !act && !digit) return;
-    if (digit) change({label: Number(event.key)});
+    if (arrow || !act && !digit && !turns) return;
+    if (turns) cards[0].solid.turnBy(...turns);
+    else if (digit) change({label: Number(event.key)});
     else act();
     event.preventDefault();
     event.stopPropagation();
@@ -219,9 +231,12 @@ function stepper(root, options, ask) {
     for (const part of [place, row]) part.style.setProperty('--c', model.colours[i]);
     add(place, 'h2', {textContent: name});
     add(row, 'b', {textContent: name});
+    const canvas = add(place, 'canvas', model.solid ? {title: 'drag to turn'}
+      : {title: 'click to play', onclick: togglePlay});
     return {
       row,
-      canvas: add(place, 'canvas', {title: 'click to play', onclick: togglePlay}),
+      canvas,
+      solid: model.solid && turnMesh(canvas, null, {turned: turnAll}),
       problem: add(place, 'p', {className: 'mf-problem'}),
       reading: add(place, 'p', {className: 'mf-reading'}),
       cost: add(place, 'p', {className: 'mf-cost'}),
@@ -231,6 +246,10 @@ function stepper(root, options, ask) {
 
   function showModels(event) {
     Object.assign(model, event, {pair: [0, event.names.length - 1]});
+    root.classList.toggle('mf-solid', model.solid);
+    const noun = model.solid ? 'class' : 'digit';
+    digitTitle.textContent = model.solid ? 'Class' : 'Digit';
+    digits.setAttribute('aria-label', noun);
     digits.replaceChildren();
     event.labels.forEach(addDigit);
     digitPart.hidden = event.labels.length < 2;
@@ -249,14 +268,17 @@ function stepper(root, options, ask) {
     });
     if (weights) fill(weights, event.weights);
     if (weights) weights.parentElement.hidden = event.weights.length < 2;
-    const numbers = event.labels.length > 1 ? ', 0 to 9 choose the digit' : '';
-    keys.textContent = `Keys: ← → step, space plays, R re-seeds${numbers}`;
+    const most = event.labels.length > 1 && Math.min(9, event.labels.at(-1));
+    const numbers = event.labels.length > 1 ? `, 0 to ${most} choose the ${noun}` : '';
+    const turning = model.solid ? '; drag the shapes, or shift with arrows, to turn them' : '';
+    keys.textContent = `Keys: ← → step, space plays, R re-seeds${numbers}${turning}`;
   }
 
-  function begin({id, request, words, times, noise: picture}) {
+  function begin({id, request, words, times, noise: picture, solids}) {
     const share = step / last();
     latest = id;
-    run.rows = model.names.map(() => ({pictures: [picture], readings: [], cost: '', problem: ''}));
+    run.rows = model.names.map(() => ({pictures: [picture], solids: [...solids], readings: [],
+      cost: '', problem: ''}));
     Object.assign(run, {request, words, times, noise: picture, busy: true});
     step = Math.round(share * last());
     cards.forEach(fitThumbs);
@@ -273,9 +295,10 @@ function stepper(root, options, ask) {
   const EVENTS = {
     models: showModels,
     request: begin,
-    steps({name, k, pictures, readings}) {
+    steps({name, k, pictures, solids, readings}) {
       const row = run.rows[model.names.indexOf(name)];
       pictures.forEach((picture, i) => { row.pictures[k + i] = picture; });
+      solids.forEach((solid, i) => { row.solids[k + i] = solid; });
       readings.forEach((reading, i) => { row.readings[k + i] = reading; });
     },
     done({name, cost, problem}) {
@@ -300,7 +323,15 @@ function stepper(root, options, ask) {
 
   // Showing the state
 
-  function drawCard({canvas, problem, reading, cost, row: strip, thumbs}, i) {
+  function drawSolid({canvas, solid}, text, words) {
+    describe(canvas, words);
+    if (!text || solid.text === text) return;
+    solid.text = text;
+    solid.show(voxelMesh(text));
+  }
+
+  function drawCard(card, i) {
+    const {canvas, problem, reading, cost, row: strip, thumbs} = card;
     const name = model.names[i];
     const row = run.rows[i];
     const k = Math.min(step, row.pictures.length - 1);         // the newest, until the step is there
@@ -310,7 +341,9 @@ function stepper(root, options, ask) {
     canvas.hidden = strip.hidden = Boolean(row.problem);
     reading.textContent = row.readings[k]?.words ?? '';
     cost.textContent = row.problem ? '' : row.cost || behind;
-    paint(canvas, row.pictures[k], `${name}, step ${k} of ${last()}. ${reading.textContent}`);
+    const words = `${name}, step ${k} of ${last()}. ${reading.textContent}`;
+    if (model.solid) drawSolid(card, row.solids[k], words);
+    else paint(canvas, row.pictures[k], words);
     [...thumbs.children].forEach((thumb, j) => {
       paint(thumb, row.pictures[j], `${name}, step ${j}`);
       thumb.className = j === step ? 'mf-now' : '';
