@@ -214,7 +214,8 @@ def front():
         there = (OUTPUTS/'stepper'/'stepper.html').exists()
         cell = next(c for c in nb.cells if c.source.startswith(STEPPER_PLACE))
         cell.source = f'{STEPPER_PLACE}\n\n' + (STEPPER if there else NO_STEPPER)
-    parts = [name for name in FRONT if list(PAGES.glob(f'{name}.*'))]
+    named = {'paper': 'Paper <paper>'}       # its title is the question of the paper
+    parts = [named.get(name, name) for name in FRONT if list(PAGES.glob(f'{name}.*'))]
     nb.cells.append(new_markdown_cell(toctree(parts)))
     nbformat.write(nb, PAGES/'index.ipynb')
 
