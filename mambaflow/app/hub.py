@@ -138,7 +138,8 @@ def card_data(record:Mapping,         # of the run
                           dataset_name=on, metric_type=name, metric_value=value)
                for name, (value, on) in measures.items()]
     model = record['config'].get('model', {})
-    tags = ['mambaflow', model.get('kind'), model.get('mixer') if model.get('kind') != 'PT' else None]
+    mixer = model.get('mixer') if model.get('kind') != 'PT' else None
+    tags = ['mambaflow', model.get('kind'), mixer]
     return ModelCardData(license='apache-2.0', library_name='mambaflow', pipeline_tag=task,
                          tags=[t for t in dict.fromkeys(tags) if t],
                          datasets=_hub_names(record['data']['name']),
@@ -184,7 +185,8 @@ def _made_text(record:Mapping) -> str:
     packages = ', '.join(f'{k} {v}' for k, v in p['packages'].items() if k in ('torch', 'numpy'))
     start = ', '.join(e['path'] for e in record['weights']['read'])
     began = f' Training began from {start}.' if start else ''
-    return f"On {p['device']}, {p['written'][:10]}, {commit}, Python {p['python']}, {packages}.{began}"
+    where = f"On {p['device']}, {p['written'][:10]}, {commit}"
+    return f"{where}, Python {p['python']}, {packages}.{began}"
 
 # %% ../../nbs/app/06_hub.ipynb #bd313c53
 _CARD = '''

@@ -120,7 +120,8 @@ class Session:
 
     def ask(self, request:Request, id:int=0):
         "Show this request. Returns at once, and gives up what was asked before."
-        if request.weights not in self.sets: request = replace(request, weights=next(iter(self.sets)))
+        if request.weights not in self.sets:
+            request = replace(request, weights=next(iter(self.sets)))
         try:
             check_request(request)
             task = Task(id, request, self._open(request.weights))
@@ -128,7 +129,8 @@ class Session:
         except EXPECTED as e: return self._send(None, 'failed', id=id, words=str(e))
         self._begin(task)
         workers = min(self.threads, len(task.models.models), len(task.jobs))
-        for _ in range(workers): threading.Thread(target=self._work, args=[task], daemon=True).start()
+        for _ in range(workers):
+            threading.Thread(target=self._work, args=[task], daemon=True).start()
 
     def _open(self, weights:str) -> ModelSet:
         "The models of a name, opened when they are first asked for."
@@ -281,13 +283,15 @@ class TrajectoryStepper:
         self.session = Session(sets, self.widget.tell)
         self.widget.on_msg(self._receive)
         self.session.ask(request)
-        if self.session.task is None: raise ValueError(f'{request}: cannot be shown by these models')
+        if self.session.task is None:
+            raise ValueError(f'{request}: cannot be shown by these models')
 
     def _receive(self, _widget, message:Mapping, _buffers):
         "A request of the browser, or a new view that knows nothing."
         if 'request' not in message: return self.session.replay()
         wanted = message['request']
-        known = {field.name: wanted[field.name] for field in fields(Request) if field.name in wanted}
+        named = {field.name for field in fields(Request)}
+        known = {name: value for name, value in wanted.items() if name in named}
         self.session.ask(Request(**known), wanted.get('id', 0))
 
     @property

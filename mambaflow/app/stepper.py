@@ -252,8 +252,10 @@ class Scene:
         "The noise that all models share."
         return make_noise((1, *self.shape), seed)
 
-    def read(self, pictures:Tensor, labels:Sequence[int|None]) -> list[Reading]: # uint8 (N, C, H, W)
-        "The judge's readings of the pictures that were to show these digits; empty without a judge."
+    def read(self, pictures:Tensor,          # uint8 (N, C, H, W)
+             labels:Sequence[int|None]       # the digits that they were to show
+            ) -> list[Reading]:
+        "The judge's readings of pictures; empty without a judge."
         if self.judge is None: return []
         probabilities, _ = judge_readings(self.judge, pictures)
         return [Reading(describe_reading(p, label, self.threshold), _confidence(p, label))
@@ -355,7 +357,7 @@ def run_batch(model:Callable,                  # (x_t, t, **condition) -> v
               request:Request,                 # seed, guidance, sampler, steps
               labels:Sequence[int|None],       # a trajectory for each, from one noise
               scene:Scene,                     # what the models share
-              see:Callable=_unseen             # (k, pictures (B, C, H, W), readings, solids), at once
+              see:Callable=_unseen             # (k, pictures (B, C, H, W), readings, solids)
              ) -> list[DisplayTrajectory]:     # one for each label; a batch has no own milliseconds
     "A model's trajectories from the shared noise. Raises what the model raises, and Cancelled."
     device = _device_of(model)
@@ -434,7 +436,7 @@ class ModelSet:
                  threshold:float=.5,                 # least probability that a reading counts with
                  shape:tuple[int, ...]|None=None,    # of a state without the batch, or None
                  condition:Mapping|None=None,        # of a field: coordinates, observations
-                 show:Callable=to_pictures,          # states (N, ...) -> uint8 pictures (N, C, H, W)
+                 show:Callable=to_pictures,          # states (N, ...) -> uint8 (N, C, H, W)
                  context:Mapping[str, Tensor]|None=None): # further pictures, uint8 (C, H, W)
         self.models, unopened = open_models(models)
         shape = _shared_shape(self.models, shape)
@@ -461,7 +463,8 @@ class ModelSet:
             see:Callable=_unseen          # see `run_batch`
            ) -> list[DisplayTrajectory]:  # one for each label
         "One model's trajectories or its problem. Raises Cancelled; all else becomes a problem."
-        if name in self.problems: return [DisplayTrajectory(problem=self.problems[name])] * len(labels)
+        if name in self.problems:
+            return [DisplayTrajectory(problem=self.problems[name])] * len(labels)
         try:
             self._warm_up(name)
             return run_batch(self.models[name], request, labels, self.scene, see)
