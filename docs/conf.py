@@ -6,6 +6,9 @@ from configparser import ConfigParser
 from importlib.util import find_spec
 from html import escape
 from pathlib import Path
+import imagesize
+import yaml
+from docutils import nodes
 
 settings = ConfigParser(delimiters=['='])
 settings.read(Path(__file__).parent.parent/'settings.ini', encoding='utf8')
@@ -51,6 +54,48 @@ def full_size(m):
     if link or src.startswith('data:'): return m[0]
     return f'<a class="full-size" href="{src}" title="Show the figure at full size">{picture}</a>'
 
+MARKED = re.compile(r'(`[^`]+`|\$[^$]+\$)')
+SMALLEST = 64                                   # pixels: what is lower or narrower is an icon or a sample, and no figure
+
+def caption_nodes(words):
+    "Code and mathematics of a caption as such, the rest as text."
+    for part in filter(None, MARKED.split(words)):
+        if part[0] == '`' == part[-1]: yield nodes.literal('', part[1:-1])
+        elif part[0] == '$' == part[-1]: yield nodes.math('', part[1:-1])
+        else: yield nodes.Text(part)
+
+def block_of(picture):
+    "What holds a picture and nothing else; None for a picture in a line of text or in a table."
+    block = picture.parent if isinstance(picture.parent, nodes.reference) and len(picture.parent) == 1 else picture
+    if isinstance(block.parent, nodes.paragraph): block = block.parent if len(block.parent) == 1 else None
+    return block if block and not isinstance(block.parent, (nodes.TextElement, nodes.entry, nodes.figure)) else None
+
+def is_small(file):
+    "Is a picture too small for a caption?"
+    width, height = imagesize.get(file)
+    return -1 < min(width, height) < SMALLEST
+
+def add_captions(app, doctree, page):
+    "A picture that stands by itself becomes a figure, with the words that describe it under it; pictures in a row share them."
+    number = 0
+    for picture in list(doctree.findall(nodes.image)):
+        words, block = picture.get('alt', ''), block_of(picture)
+        picture['alt'] = re.sub('[`$]', '', words)
+        if not words or not block or is_small(Path(app.srcdir)/picture['uri']): continue
+        after = block.next_node(descend=False, siblings=True)
+        if isinstance(after, nodes.image) and after.get('alt') == words: continue
+        number += 1
+        ending = '' if words[-1] in '.?!…' else '.'
+        name = nodes.inline('', f'Figure {number}. ', classes=['caption-name'])
+        figure = nodes.figure('', nodes.caption('', '', name, *caption_nodes(words + ending)), ids=[f'figure-{number}'])
+        block.replace_self(figure)
+        figure.insert(0, block[0] if isinstance(block, nodes.paragraph) else block)
+
+def questions():
+    "The questions of docs/questions.yaml as they are written, by what the search index makes of them: small letters."
+    pages = yaml.safe_load((Path(__file__).parent/'questions.yaml').read_text(encoding='utf8'))
+    return {q.lower(): q for asked in pages.values() for q in asked}
+
 def page_context(app, pagename, templatename, context, doctree):
     "What tools/docs.py knows of a page: its notebook, its purpose; pictures are shown at full size on a click."
     file = Path(app.srcdir).parent/'about.json'
@@ -63,6 +108,9 @@ def page_context(app, pagename, templatename, context, doctree):
 <meta name="description" content="{words}">
 <meta property="og:title" content="{title}">
 <meta property="og:description" content="{words}">'''
+    if pagename == 'search': app.add_js_file(None, body=f'const QUESTIONS = {json.dumps(questions())};', priority=0)
     if 'body' in context: context['body'] = FIGURE.sub(full_size, context['body'])
 
-def setup(app): app.connect('html-page-context', page_context)
+def setup(app):
+    app.connect('doctree-resolved', add_captions)
+    app.connect('html-page-context', page_context)

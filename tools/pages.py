@@ -88,7 +88,8 @@ def signature(symbol, node):
 
 def entry(names, module, level, text=''):
     "Public symbols under one heading, each with its target."
-    return new_markdown_cell(''.join(f'({place(module, n)})=\n' for n in names) + f'{"#" * level} {", ".join(names)}\n\n{text}')
+    targets_of = ''.join(f'({place(module, n)})=\n' for n in names)
+    return new_markdown_cell(f'{targets_of}{"#" * level} {", ".join(names)}\n\n{text}', metadata={'entry': True})
 
 def entries(public, module, level):
     "The constants of a cell together, then each function or class with its signature."
