@@ -38,7 +38,7 @@ html_extra_path = [str(f) for f in Path(__file__).parent.parent.glob('outputs/st
 git = subprocess.run(['git', 'rev-parse', 'HEAD'], cwd=Path(__file__).parent, capture_output=True, text=True)
 html_context = {'default_mode': 'auto', 'git_url': settings['git_url'], 'commit': git.stdout.strip()}
 html_search_scorer = str(Path(__file__).parent/'scorer.js')
-html_sidebars = {name: [] for name in ('index', 'tour', 'results', 'reading', 'glossary', 'references', 'cite')}
+html_sidebars = {name: [] for name in ('index', 'tour', 'results', 'paper', 'reading', 'glossary', 'references', 'cite')}
 html_show_sourcelink = html_copy_source = False
 html_theme_options = {
     'logo': {'text': settings['title']}, 'icon_links': [{'name': 'GitHub', 'url': settings['git_url'], 'icon': 'fa-brands fa-github'}],
@@ -90,6 +90,8 @@ def add_captions(app, doctree, page):
         figure = nodes.figure('', nodes.caption('', '', name, *caption_nodes(words + ending)), ids=[f'figure-{number}'])
         block.replace_self(figure)
         figure.insert(0, block[0] if isinstance(block, nodes.paragraph) else block)
+    for p in doctree.findall(nodes.paragraph):
+        if p.astext().startswith('Table: '): p['classes'].append('table-words')
 
 def questions():
     "The questions of docs/questions.yaml as they are written, by what the search index makes of them: small letters."

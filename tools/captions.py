@@ -5,6 +5,7 @@ import re
 from textwrap import shorten
 
 END = re.compile(r'(?<!\bal)(?<!e\.g)(?<!i\.e)[.?!:](?=\s|$)')
+OWN = 'Figure: '
 SHORTEST = 20                       # what stands before a colon and is shorter is no sentence
 NO_PROSE = re.compile(r'\s*(#|\||```|:::|\$\$|!\[|<|\(\S+\)=|\d+\. |- |---)')
 PICTURES = ('image/png', 'image/jpeg', 'image/svg+xml', 'image/gif')
@@ -48,6 +49,14 @@ def docstring(cell):
     texts = [ast.get_docstring(n) for n in nodes if isinstance(n, ast.FunctionDef) and n.name.startswith(DRAWS)]
     return next((first_sentence(t) for t in texts if t), '')
 
+def own_caption(cell):
+    "What a cell itself writes below its picture as `Figure: ...`; it is taken out, for it will stand there as a caption."
+    for o in cell.outputs:
+        if (text := o.get('data', {}).get('text/markdown', '')).startswith(OWN):
+            cell.outputs.remove(o)
+            return marked(text.removeprefix(OWN)).rstrip('.')
+    return ''
+
 def has_picture(cell):
     return any(kind in o.get('data', {}) for o in cell.get('outputs', []) for kind in PICTURES)
 
@@ -70,5 +79,5 @@ def add_alt_texts(cells):
             words = text if heading else text or words
         elif c.cell_type == 'code' and has_picture(c):
             own = docstring(c)
-            text = joined(section, own or words if below_title else words or own)
+            text = own_caption(c) or joined(section, own or words if below_title else words or own)
             c.metadata.setdefault('mystnb', {})['image'] = {'alt': text or 'Figure'}
