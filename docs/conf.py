@@ -75,21 +75,30 @@ def is_small(file):
     width, height = imagesize.get(file)
     return -1 < min(width, height) < SMALLEST
 
+def rows_of(app, doctree):
+    "Pictures that stand by themselves, those with the same words next to each other in one list: what holds them."
+    blocks, rows = {}, []
+    for picture in doctree.findall(nodes.image):
+        block = block_of(picture)
+        if block and picture.get('alt') and not is_small(Path(app.srcdir)/picture['uri']): blocks[block] = picture['alt']
+    for block, words in blocks.items():
+        before = rows[-1][-1] if rows else None
+        if before and before.next_node(descend=False, siblings=True) is block and blocks[before] == words: rows[-1].append(block)
+        else: rows.append([block])
+    return [(blocks[row[0]], row) for row in rows]
+
 def add_captions(app, doctree, page):
-    "A picture that stands by itself becomes a figure, with the words that describe it under it; pictures in a row share them."
-    number = 0
-    for picture in list(doctree.findall(nodes.image)):
-        words, block = picture.get('alt', ''), block_of(picture)
-        picture['alt'] = re.sub('[`$]', '', words)
-        if not words or not block or is_small(Path(app.srcdir)/picture['uri']): continue
-        after = block.next_node(descend=False, siblings=True)
-        if isinstance(after, nodes.image) and after.get('alt') == words: continue
-        number += 1
+    "Pictures that stand by themselves become figures, with the words that describe them below."
+    for number, (words, row) in enumerate(rows_of(app, doctree), 1):
         ending = '' if words[-1] in '.?!…' else '.'
         name = nodes.inline('', f'Figure {number}. ', classes=['caption-name'])
-        figure = nodes.figure('', nodes.caption('', '', name, *caption_nodes(words + ending)), ids=[f'figure-{number}'])
-        block.replace_self(figure)
-        figure.insert(0, block[0] if isinstance(block, nodes.paragraph) else block)
+        figure = nodes.figure(ids=[f'figure-{number}'])
+        row[0].parent.insert(row[0].parent.index(row[0]), figure)
+        for block in row:
+            block.parent.remove(block)
+            figure.append(block[0] if isinstance(block, nodes.paragraph) else block)
+        figure.append(nodes.caption('', '', name, *caption_nodes(words + ending)))
+    for picture in doctree.findall(nodes.image): picture['alt'] = re.sub('[`$]', '', picture.get('alt', ''))
     for p in doctree.findall(nodes.paragraph):
         if p.astext().startswith('Table: '): p['classes'].append('table-words')
 

@@ -137,7 +137,8 @@ def report(file, group):
         return f'../../{stem}', (name or stem.stem, f'{titles[on_experiments[file]]} (its page shows it)', *cells)
     source = next(recorded.EXPERIMENTS.rglob(file.name), None)
     prepare = (lambda nb: recorded.titled(nb, source)) if source else None
-    title, purpose = notebook(file, PAGES/'reports'/group/page, f': {name}' if name else '', prepare=prepare)
+    below = recorded.report_line(file, source, titles, findings)
+    title, purpose = notebook(file, PAGES/'reports'/group/page, f': {name}' if name else '', prepare=prepare, below=below)
     words = recorded.link(source, titles[source]) if source in titles else purpose
     return page, (name or title, words, *cells)
 
@@ -155,6 +156,8 @@ def reports(files):
         title, purpose = REPORTS.get(group, (group, ''))
         where = [link for f, links in findings.items() if OUTPUTS/group in (f, *f.parents) for link in links]
         found = f' Findings: {", ".join(dict.fromkeys(where))}.' if where else ''
+        readers = [recorded.link(f, titles[f]) for f, read in recorded.reading(shown).items() if group in read]
+        if readers: found += f' Read by: {", ".join(readers)}.'
         contents(f'reports/{group}', title, f'{purpose} {EXECUTED}{found}', pages,
                  ('Record', 'Notebook', *RUN_COLUMNS), f'reports-{group}', 'sortable')
         parts[f'{group}/index.md'] = title, purpose

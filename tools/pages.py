@@ -135,7 +135,7 @@ def cells_of(nb, module, folded):
         yield from new
     if module and (lost := set(module.__all__) - shown): problems.append(f'{short(module)}: public symbols without an entry: {", ".join(sorted(lost))}')
 
-CELL = re.compile(r'<(t[hd])\b([^>]*)>([^<]{1,20})(?=</t[hd]>)')
+CELL = re.compile(r'<(t[hd])\b([^>]*)>([^<]{1,28})(?=</t[hd]>)')
 
 def short_cells(table):
     "The HTML of a table whose short cells, such as numbers with their errors, are never broken."
