@@ -1,5 +1,6 @@
 """A question that is typed into the site's search finds its page among the first three results: in Chromium, on the site
 that `make docs` builds. Run by `make test-docs`."""
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,7 @@ def page():
     "The page of the search in Chromium, with what went wrong in it."
     build()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path='/usr/bin/chromium', args=['--no-sandbox', '--allow-file-access-from-files'])
+        browser = playwright.chromium.launch(executable_path=shutil.which('chromium'), args=['--no-sandbox', '--allow-file-access-from-files'])
         page = browser.new_page()
         page.faults = []
         page.on('pageerror', lambda e: page.faults.append(str(e)))
