@@ -30,7 +30,7 @@ def first_sentence(text):
     for m in END.finditer(text):
         words = text[:m.start()]
         if words.count('(') > words.count(')'): continue
-        if m[0] != ':' or len(words) > SHORTEST: return shorten(words + m[0].replace(':', '').replace('.', ''), 400, placeholder=' …')
+        if m[0] != ':' or len(words) > SHORTEST or text[m.end():].lstrip().startswith('`'): return shorten(words + m[0].replace(':', '').replace('.', ''), 400, placeholder=' …')
     return shorten(text.rstrip('.:'), 400, placeholder=' …')
 
 def described(cell):
