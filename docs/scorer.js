@@ -79,6 +79,13 @@ function someWords(terms) {
 }
 
 if (typeof Search !== 'undefined') {
+  // what stands below a result begins with the page's own words, not with the way to it
+  const textOf = Search.htmlToText;
+  Search.htmlToText = (html, anchor) => {
+    const page = new DOMParser().parseFromString(html, 'text/html');
+    for (const e of page.querySelectorAll('.bd-header-article, .prev-next-footer')) e.remove();
+    return textOf(page.documentElement.outerHTML, anchor);
+  };
   const allWords = Search._performSearch;
   Search._performSearch = (query, searchTerms, ...rest) => {
     if (!candidates) prepareAnswers();
