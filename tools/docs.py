@@ -71,8 +71,8 @@ def contents(folder, title, purpose, pages, columns=('Page', 'What it holds'), l
 def files_of(folder):
     "Notebooks of a folder in the order of their numbers, which the pages lose; how-tos in that of docs/questions.yaml."
     asked = list(QUESTIONS)
-    def place(f): return (asked.index(plain_name(f)) if folder.name == 'how_to' and plain_name(f) in asked else len(asked), f)
-    files = sorted(folder.glob('*.ipynb'), key=place)
+    def order(f): return (asked.index(plain_name(f)) if folder.name == 'how_to' and plain_name(f) in asked else len(asked), f)
+    files = sorted(folder.glob('*.ipynb'), key=order)
     return {re.sub(r'^\d+_', '', f.name): f for f in files if f.name != 'index.ipynb'}
 
 def questions_of(file):
