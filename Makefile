@@ -14,7 +14,7 @@
 # make lab    open JupyterLab on the stepper, a copy of it in runs/ whose code is folded
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
 # make paper   write the paper from the records, as PDF and as a page (pandoc and typst as wheels, no TeX)
-# make test-docs   show that it does
+# make test-docs   show that it does, and ask the search of the site in Chromium
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
 # make cards   write the model card beside each committed file of weights, from its record
 # make guide   write the guide, one page to play with, from the committed records (seconds)
@@ -41,7 +41,7 @@ TRAIN_SHAPE = $(RUN) $(NBS)/shapes/train_shape.ipynb $(SHAPES)/$(1)/train_shape.
           -f $(NBS)/plans/shapes_cpu.yaml -p backbone $(1) -p out $(SHAPES)/$(1)
 REPORT := python -W ignore tools/report.py
 
-.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide cards paper slim readme
+.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide cards paper slim readme chromium
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -100,9 +100,11 @@ test: $(READY)
 	@sh tools/check.sh
 	@python tools/run_notebooks.py
 
-test-browser: $(READY)
+chromium:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
 	 || { echo "no chromium found: install it (Debian: apt-get install chromium)"; exit 1; }
+
+test-browser: $(READY) chromium
 	python -m pip install --quiet 'playwright>=1.50' axe-playwright-python pytest
 	python -m pytest -q tests/browser
 
@@ -156,8 +158,10 @@ $(VENV)/.paper: $(READY)
 paper: $(VENV)/.paper
 	@python tools/paper.py runs/paper
 
-test-docs: $(VENV)/.docs
+test-docs: $(VENV)/.docs chromium
+	python -m pip install --quiet 'playwright>=1.50' pytest
 	python tests/docs/test_docs.py
+	python -m pytest -q tests/docs/test_search.py
 
 stepper: $(READY)
 	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judges/mnist/judge.safetensors $(WEIGHTS)

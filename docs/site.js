@@ -11,9 +11,10 @@ addEventListener('DOMContentLoaded', () => {
 
 // A click on a figure shows it at full size over the page, with the words that describe it; Escape or a click closes it.
 addEventListener('DOMContentLoaded', () => {
-  const box = document.createElement('dialog'), picture = new Image(), words = document.createElement('p');
+  const box = document.createElement('dialog'), frame = document.createElement('div'), picture = new Image(), words = document.createElement('p');
   box.className = 'lightbox';
-  box.append(picture, words);
+  frame.append(picture);
+  box.append(frame, words);
   box.addEventListener('click', () => box.close());
   addEventListener('keydown', event => { if (event.key === 'Escape') box.close(); }, {capture: true});
   document.body.append(box);
@@ -21,7 +22,9 @@ addEventListener('DOMContentLoaded', () => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     picture.src = link.href;
-    picture.alt = words.textContent = link.querySelector('img').alt;
+    picture.alt = link.querySelector('img').alt;
+    const caption = link.closest('figure')?.querySelector('.caption-text');
+    words.replaceChildren(caption ? caption.cloneNode(true) : picture.alt);
     box.showModal();
   });
 });

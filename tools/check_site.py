@@ -1,15 +1,23 @@
-"""Check a built site: its links, pictures, titles, and that nothing is loaded from elsewhere; that figures have words
-and a full size, that each page names its version and its source, and that each experiment shows a record or says that it has none."""
+"""Check a built site: its links, pictures, titles, and that nothing is loaded from elsewhere; that figures have words,
+a caption and a full size, that each page names its version and its source, and that each experiment shows a record or says that it has none."""
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
+import imagesize
+
+SMALLEST = 64               # pixels: what is lower or narrower needs no caption, as in docs/conf.py
+
+def is_small(file):
+    "Is a picture too small for a caption?"
+    return file.is_file() and -1 < min(imagesize.get(file)) < SMALLEST
 
 class Page(HTMLParser):
     "What a built page offers as targets, where it links to, and what it loads."
     def __init__(self, file):
         super().__init__()
         self.ids, self.links, self.loads, self.title, self.tag = set(), [], [], '', ''
-        self.classes, self.figures, self.article, self.link = set(), [], False, None        # figures: source, words, link
+        self.classes, self.figures, self.article, self.link = set(), [], False, None        # figures: source, words, link, needs a caption
+        self.file, self.inside = file, []
         self.feed(file.read_text(encoding='utf8'))
 
     def handle_starttag(self, tag, attrs):
@@ -19,7 +27,10 @@ class Page(HTMLParser):
         self.classes |= own
         if tag == 'article' and 'bd-article' in own: self.article = True
         if tag == 'a': self.link = a.get('href')
-        if tag == 'img' and self.article and not a['src'].startswith('data:'): self.figures.append((a['src'], a.get('alt') or '', self.link))
+        if tag in ('figure', 'p', 'table'): self.inside.append(tag)
+        if tag == 'img' and self.article and not a['src'].startswith('data:'):
+            alone = not self.inside and not is_small(self.file.parent/unquote(a['src']))
+            self.figures.append((a['src'], a.get('alt') or '', self.link, alone))
         if 'href' in a and a.get('rel') != 'canonical': (self.links if tag == 'a' else self.loads).append(a['href'])
         if 'src' in a: self.loads.append(a['src'])
 
@@ -28,6 +39,7 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         self.tag = ''
         if tag == 'a': self.link = None
+        if self.inside and tag == self.inside[-1]: self.inside.pop()
         if tag == 'article': self.article = False
 
 def check_site(site) -> tuple[int, list[str]]:
@@ -50,9 +62,10 @@ FILE_NAME = re.compile(r'\.(png|svg|jpe?g|gif)$|^[0-9a-f]{16,}')
 
 def wrong_on(name, page, notebooks):
     "What the theme and tools/docs.py should have put on a page, and did not."
-    for src, words, link in page.figures:
+    for src, words, link, alone in page.figures:
         if not words.strip() or FILE_NAME.search(words): yield f'{name}: {src} has no words that describe it'
         if not link: yield f'{name}: {src} leads to no full size'
+        if alone: yield f'{name}: {src} has no caption'
     if 'built' not in page.classes: yield f'{name}: names no version'
     if 'highlight' in page.classes and not any('copybutton' in url for url in page.loads): yield f'{name}: its code has no copy button'
     if name.removesuffix('.html') in notebooks and 'source-link' not in page.classes: yield f'{name}: has no link to its notebook'

@@ -1,6 +1,7 @@
 """Build the site in _docs/: tools/pages.py turns each notebook into a page, Sphinx does the rest,
 tools/check_site.py reads the result. Fails on the output of an error, a missing picture or file, a
 page without a title, a public symbol without docstring or entry, a warning of Sphinx, a broken link."""
+import ast
 import json
 import re
 import shutil
@@ -68,8 +69,10 @@ def contents(folder, title, purpose, pages, columns=('Page', 'What it holds'), l
     return title, purpose
 
 def files_of(folder):
-    "Notebooks of a folder in the order of their numbers; the pages lose the numbers."
-    files = sorted(folder.glob('*.ipynb'))
+    "Notebooks of a folder in the order of their numbers, which the pages lose; how-tos in that of docs/questions.yaml."
+    asked = list(QUESTIONS)
+    def order(f): return (asked.index(plain_name(f)) if folder.name == 'how_to' and plain_name(f) in asked else len(asked), f)
+    files = sorted(folder.glob('*.ipynb'), key=order)
     return {re.sub(r'^\d+_', '', f.name): f for f in files if f.name != 'index.ipynb'}
 
 def questions_of(file):
@@ -94,11 +97,17 @@ def experiment(name, page):
     words = ', '.join([str(value.parent.relative_to(OUTPUTS)), *(made[k] for k in ('device', 'day') if made.get(k))])
     return *notebook(value, PAGES/page, '', file, lambda nb: recorded.titled(nb, file), below), words
 
+def records_of(source):
+    "How many experiments of a folder have a record."
+    values = [value for n, value in shown.items() if (recorded.EXPERIMENTS/n).parent == NBS/source]
+    there = sum(value == 'reads' or not isinstance(value, str) for value in values)
+    return f'{there} of {len(values)} have a record'
+
 def experiment_part(folder, source, more):
     "Write the pages of a folder of experiments in the order of docs/records.yaml, and the page that lists them."
     names = [n for n in shown if (recorded.EXPERIMENTS/n).parent == NBS/source]
     pages = {f'{Path(n).name}.ipynb': experiment(n, f'{folder}/{Path(n).name}.ipynb') for n in names}
-    more = {page: (*words, '') for page, words in more.items()}
+    more = {page: (*words, records_of(source/Path(page).parent)) for page, words in more.items()}
     return contents(folder, *PARTS[str(source)], pages | more, ('Experiment', 'What it asks', 'Its page shows'))
 
 def part(folder, title, purpose, source, more):
@@ -128,7 +137,8 @@ def report(file, group):
         return f'../../{stem}', (name or stem.stem, f'{titles[on_experiments[file]]} (its page shows it)', *cells)
     source = next(recorded.EXPERIMENTS.rglob(file.name), None)
     prepare = (lambda nb: recorded.titled(nb, source)) if source else None
-    title, purpose = notebook(file, PAGES/'reports'/group/page, f': {name}' if name else '', prepare=prepare)
+    below = recorded.report_line(file, source, titles, findings)
+    title, purpose = notebook(file, PAGES/'reports'/group/page, f': {name}' if name else '', prepare=prepare, below=below)
     words = recorded.link(source, titles[source]) if source in titles else purpose
     return page, (name or title, words, *cells)
 
@@ -146,6 +156,8 @@ def reports(files):
         title, purpose = REPORTS.get(group, (group, ''))
         where = [link for f, links in findings.items() if OUTPUTS/group in (f, *f.parents) for link in links]
         found = f' Findings: {", ".join(dict.fromkeys(where))}.' if where else ''
+        readers = [recorded.link(f, titles[f]) for f, read in recorded.reading(shown).items() if group in read]
+        if readers: found += f' Read by: {", ".join(readers)}.'
         contents(f'reports/{group}', title, f'{purpose} {EXECUTED}{found}', pages,
                  ('Record', 'Notebook', *RUN_COLUMNS), f'reports-{group}', 'sortable')
         parts[f'{group}/index.md'] = title, purpose
@@ -168,20 +180,33 @@ def plain_name(file):
     "A notebook's place without numbers: flow/path for nbs/flow/01_path.ipynb."
     return re.sub(r'(^|/)\d+_', r'\1', str(file.relative_to(NBS).with_suffix('')))
 
-def first_line(text):
-    "The first line of a docstring as markdown: only what stands in back-ticks keeps its marks."
-    parts = re.split(r'(`[^`]+`)', (text.splitlines() or [''])[0])
+def first_paragraph(text):
+    "The first paragraph of a docstring as markdown: only what stands in back-ticks keeps its marks."
+    parts = re.split(r'(`[^`]+`)', ' '.join(text.split('\n\n')[0].split()))
     return ''.join(p if i % 2 else plain_text(p) for i, p in enumerate(parts))
+
+def constants(module):
+    "What the source says of each name that a module assigns: the comment in its line, or its value where that is short."
+    lines, said = Path(module.__file__).read_text(encoding='utf8').splitlines(), {}
+    for node in ast.parse('\n'.join(lines)).body:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)): continue
+        comment = re.search(r'\s# ([^\'"]+)$', lines[node.lineno - 1])
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        value = ast.unparse(node.value) if node.value and isinstance(target, ast.Name) else ''
+        short = f'`{value}`' if 0 < len(value) <= (30 if comment else 60) and '`' not in value else ''
+        words = ': '.join(filter(None, [short, comment and comment[1]])) or 'A constant.'
+        said |= {n.id: words for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return said
 
 def api():
     "Write the reference of the package apart from its notebooks: every public name in a line, module by module."
     lines = ['# Reference', '', 'Every public name in a line. A name leads to its signature, its arguments and its source.', '']
     for m in modules:
-        rows = []
+        rows, said = [], constants(m)
         for name in m.__all__:
             value = getattr(m, name, None)
-            words = (value.__doc__ or '').strip() if callable(value) else 'A constant.'
-            rows.append([f'[`{name}`](<#{place(m, name)}>)', first_line(words)])
+            words = (value.__doc__ or '').strip() if callable(value) else said.get(name, 'A constant.')
+            rows.append([f'[`{name}`](<#{place(m, name)}>)', first_paragraph(words)])
         if rows: lines += [f'## {short(m)}', '', rows_table(['Name', 'What it is'], rows), '']
     (PAGES/'library').mkdir(parents=True, exist_ok=True)
     (PAGES/'library'/'reference.md').write_text('\n'.join(lines), encoding='utf8')

@@ -88,7 +88,8 @@ def signature(symbol, node):
 
 def entry(names, module, level, text=''):
     "Public symbols under one heading, each with its target."
-    return new_markdown_cell(''.join(f'({place(module, n)})=\n' for n in names) + f'{"#" * level} {", ".join(names)}\n\n{text}')
+    targets_of = ''.join(f'({place(module, n)})=\n' for n in names)
+    return new_markdown_cell(f'{targets_of}{"#" * level} {", ".join(names)}\n\n{text}', metadata={'entry': True})
 
 def entries(public, module, level):
     "The constants of a cell together, then each function or class with its signature."
@@ -134,11 +135,22 @@ def cells_of(nb, module, folded):
         yield from new
     if module and (lost := set(module.__all__) - shown): problems.append(f'{short(module)}: public symbols without an entry: {", ".join(sorted(lost))}')
 
+CELL = re.compile(r'<(t[hd])\b([^>]*)>([^<]{1,28})(?=</t[hd]>)')
+
+def short_cells(table):
+    "The HTML of a table whose short cells, such as numbers with their errors, are never broken."
+    def mark(m):
+        "One cell with the class `short`."
+        kind, attributes, text = m.groups()
+        if 'class="' not in attributes: attributes += ' class=""'
+        return f'<{kind}' + attributes.replace('class="', 'class="short ') + f'>{text}'
+    return CELL.sub(mark, table)
+
 def outputs(cell, folder):
     "Prose made by code gets links, too; all tables of pandas look alike."
     for o in cell.get('outputs', []):
         if 'text/markdown' in o.get('data', {}): o.data['text/markdown'] = markdown(o.data['text/markdown'], folder)
-        if 'text/html' in o.get('data', {}): o.data['text/html'] = o.data['text/html'].replace('<table id=', '<table class="dataframe" id=')
+        if 'text/html' in o.get('data', {}): o.data['text/html'] = short_cells(o.data['text/html'].replace('<table id=', '<table class="dataframe" id='))
 
 def notebook(file, page, suffix='', source=None, prepare=None, below=''):
     "Write the page of a notebook; of a record on the page of `source`, the notebook that was executed. `prepare` changes the cells first, `below` stands under the title. Returns its title and its one-sentence purpose."

@@ -11,8 +11,9 @@ from pages import FENCED, FILES, NBS, OUTPUTS, ROOT, problems, targets
 EXPERIMENTS, RESULTS = NBS/'experiments', NBS/'results.ipynb'
 TABLE = ROOT/'docs'/'records.yaml'
 HEADING = re.compile(r'^(?=##+ )', re.M)
-# how the findings name a folder of outputs/: record('x/study'), outputs/'x'/'y'
-NAMED = re.compile(r"(?:\brecord\(|outputs\s*/\s*)'([\w./-]+)'(?:\s*/\s*'([\w-]+)')?")
+# how the findings name a folder of outputs/: record('x/study'), record(f'x/{name}'), outputs/'x'/'y'
+NAMED = re.compile(r"(?:\brecord\(f?|outputs\s*/\s*)'([\w./-]+)['{](?:\s*/\s*'([\w-]+)')?")
+READ = re.compile(r"'outputs/([\w./-]+)'")
 MIXED = 'The notebook has changed since: the code and the words below are those that ran.'
 NO_RECORD = '''No record yet: what you see is a run of seconds, which shows that the notebook works and
 measures nothing. The plan [{plan}]({file}) makes its record: `snakemake {plan} --profile
@@ -77,12 +78,46 @@ def notice(kind, cls, title, lines):
     "A box below the title."
     return '\n'.join([f'```{{admonition}} {title}', f':class: {kind} {cls}', '', '\n\n'.join(filter(None, lines)), '```'])
 
+def group_of(folder):
+    "The folder of outputs/ that a record lies in, or None."
+    parts = folder.relative_to(OUTPUTS).parts if OUTPUTS in folder.parents else ()
+    return parts[0] if parts else None
+
+def group_link(group): return f'[{group}](<#reports-{group}>)'
+
+def has_reports(group): return any((OUTPUTS/group).rglob('*.ipynb'))
+
+def read_by(file):
+    "The groups of records that a notebook reads, by the paths in its code."
+    cells = [c.source for c in nbformat.read(file, as_version=4).cells if c.cell_type == 'code']
+    groups = [name.split('/')[0] for source in cells for name in READ.findall(source)]
+    return [g for g in dict.fromkeys(groups) if has_reports(g)]
+
+def reading(shown):
+    "The notebooks of experiments that read committed records -> the groups that they read; what only starts or plays reads none."
+    return {f: read_by(f) for name, f in experiments().items() if shown.get(name) == 'reads' and '/' in name}
+
+def links_of(findings, chosen):
+    "The links to all findings that rest on a folder or notebook that is chosen, each once."
+    return list(dict.fromkeys(link for f, links in findings.items() if chosen(f) for link in links))
+
+def found_by(folder, file, findings):
+    "A line of links to the findings that rest on a record or its notebook, or on the records beside it."
+    own = links_of(findings, lambda f: f in (folder, file))
+    if own: return f'Findings: {", ".join(own)}.'
+    beside = links_of(findings, lambda f: folder and group_of(f/'run') == group_of(folder/'run'))
+    return f'Findings from the records beside it: {", ".join(beside)}.' if beside else 'No finding rests on it yet.'
+
 def box(name, value, findings):
     "What stands below the title of an experiment's page."
     file = experiments()[name]
-    where = findings.get(value.parent if not isinstance(value, str) else file, [])
-    found = 'Findings: ' + ', '.join(where) + '.' if where else ''
-    if value == 'reads': return notice('note', 'reads-records', 'Made from the committed records', [READS, found])
+    if value == 'reads':
+        groups = reading({name: value}).get(file, [])
+        rests = links_of(findings, lambda f: f == file or group_of(f/'run') in groups)
+        lines = [f'Its records: {", ".join(map(group_link, groups))}.' if groups else '',
+                 f'Findings from them: {", ".join(rests)}.' if rests else '']
+        return notice('note', 'reads-records', 'Made from the committed records', [READS, *lines])
+    found = found_by(None if isinstance(value, str) else value.parent, file, findings)
     if isinstance(value, str):
         plan = value.removeprefix('plan ')
         words = NO_RECORD.format(plan=plan, file=f'{FILES}/nbs/experiments/plans/{plan}.yaml')
@@ -94,10 +129,16 @@ def box(name, value, findings):
     links = [f'[the executed notebook]({FILES}/{name_of(value)})']
     if (value.parent/'run.json').is_file(): links.append(f'[its numbers]({FILES}/{name_of(value.parent)}/run.json)')
     links.append(f'[the notebook as it is now]({FILES}/{name_of(file)})')
-    group = f'[{folder.parts[0]}](<#reports-{folder.parts[0]}>)'
+    group = group_link(folder.parts[0])
     changed = code_of(old) != code_of(nbformat.read(file, as_version=4))
     return notice('note', 'record-shown', f'The committed record {folder}', [
         f'{facts}{commit}: {", ".join(links)}. All records beside it: {group}.', MIXED if changed else '', found])
+
+def report_line(file, source, titles, findings):
+    "What stands below the title of a report: its experiment, the records beside it, the findings."
+    made = f'A record of {link(source, titles[source])}. ' if source in titles else ''
+    beside = f'All records beside it: {group_link(group_of(file))}.'
+    return f'```{{container}} questions\n{made}{beside} {found_by(file.parent, None, findings)}\n```'
 
 def titled(nb, file):
     "An executed notebook with the title and the purpose that its notebook has now, for one name has one thing."
@@ -139,18 +180,17 @@ def read_findings():
 def with_evidence(nb, shown, titles):
     "The findings with a target at each heading and, at the end of each section, links to what it rests on."
     records, cells, rests = {f.parent: n for f, n in shown_records(shown).items()}, [], []
+    readers = reading(shown)
     def close():
         "End a section."
-        where = list(dict.fromkeys(filter(None, map(evidence, rests))))
-        if where: cells.append(new_markdown_cell(f'*Rests on:* {", ".join(where)}.'))
+        files = dict.fromkeys(f if f.suffix == '.ipynb' else records.get(f) for f in rests)
+        groups = [g for g in dict.fromkeys(group_of(f/'run') for f in rests) if g and has_reports(g)]
+        pages = [link(f, titles.get(f, f.stem)) for f in files if f and name_of(f) in targets]
+        where = pages + [f'the records of {group_link(g)}' for g in groups]
+        also = [link(f, titles[f]) for f, read in readers.items() if set(read) & set(groups)]
+        lines = [f'*{words}:* {", ".join(links)}.' for words, links in (('Rests on', where), ('See also', also)) if links]
+        if lines: cells.append(new_markdown_cell(' '.join(lines)))
         rests.clear()
-    def evidence(folder):
-        "A link to the page of an experiment or to a folder of reports."
-        file = folder if folder.suffix == '.ipynb' else records.get(folder)
-        if file and name_of(file) in targets: return link(file, titles.get(file, file.stem))
-        group = folder.relative_to(OUTPUTS).parts if OUTPUTS in folder.parents else ()
-        there = group and any((OUTPUTS/group[0]).rglob('*.ipynb'))
-        return f'[the records of {group[0]}](<#reports-{group[0]}>)' if there else None
     for c in sections(nb):
         if m := re.match(r'##+ (.+)', c.source) if c.cell_type == 'markdown' else None:
             close()

@@ -1,4 +1,5 @@
 """What `make docs` takes and what it refuses: a small copy of this repository is broken and its site is built. Run by `make test-docs`."""
+import base64
 import json
 import os
 import re
@@ -6,9 +7,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 import nbformat
 import yaml
+from PIL import Image
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,8 +19,13 @@ sys.path.insert(0, str(ROOT/'tools'))
 from check_site import check_content, check_site
 
 FRONT = [new_markdown_cell('# front\n\n> Why.'), new_markdown_cell('## See it\n\nA picture.', metadata={'tags': ['stepper']}), new_markdown_cell('## Use it\n\n`choose`, `config`')]
-PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
-PICTURE = new_output('display_data', data={'image/png': PNG})
+def picture(width, height):
+    "The output of a cell that draws."
+    file = BytesIO()
+    Image.new('L', (width, height)).save(file, 'png')
+    return new_output('display_data', data={'image/png': base64.b64encode(file.getvalue()).decode()})
+
+PICTURE, ICON = picture(80, 70), picture(80, 20)
 RECORD = {'data': {'name': 'some/data'}, 'provenance': {'device': 'some GPU', 'written': '2026-01-02T', 'commit': 'abcdef0123'}, 'metrics': {'final_loss': .25}}
 ERROR = new_output('error', ename='ValueError', evalue='broken', traceback=[])
 
@@ -81,16 +89,19 @@ def test_stepper():
 
 def experiments(root):
     "Five experiments: with a record, with an edited notebook, reading records, without a record, and with one that came later; findings, references."
-    table = {'kept': 'group/study/kept.ipynb', 'edited': 'group/old/edited.ipynb', 'reads': 'reads', 'none': 'plan later', 'come': 'plan later'}
+    table = {'kept': 'group/study/kept.ipynb', 'edited': 'group/old/edited.ipynb', 'reads': 'reads', 'none': 'plan later', 'come': 'plan later', 'images/drawn': 'reads'}
     (root/'docs'/'records.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in table.items()))
-    for name in table: write(root/'nbs'/'experiments'/f'{name}.ipynb', [new_markdown_cell(f'# Title of {name}\n\n> Why.'), new_code_cell('print(1)', outputs=[new_output('stream', text='a run of the test')])])
+    for name in [n for n in table if '/' not in n]: write(root/'nbs'/'experiments'/f'{name}.ipynb', [new_markdown_cell(f'# Title of {name}\n\n> Why.'), new_code_cell('print(1)', outputs=[new_output('stream', text='a run of the test')])])
     (root/'nbs'/'experiments'/'plans').mkdir()
     (root/'nbs'/'experiments'/'plans'/'later.yaml').write_text('runs: {}')
     for name, folder, code in (('kept', 'study', 'print(1)'), ('edited', 'old', 'print(2)'), ('come', 'come', 'print(1)')):
         words = f'# An old title\n\n> Why it was.\n\nWords that ran. As committed it is\nsmall.\n\nA curve of `choose`, Doe et al. (2020), it falls. It ends.'
-        write(root/'outputs'/'group'/folder/f'{name}.ipynb', [new_markdown_cell(words), new_code_cell(code, outputs=[new_output('stream', text='the real figures'), PICTURE])])
+        write(root/'outputs'/'group'/folder/f'{name}.ipynb', [new_markdown_cell(words), new_code_cell(code, outputs=[new_output('stream', text='the real figures'), PICTURE, ICON])])
         (root/'outputs'/'group'/folder/'run.json').write_text(json.dumps(RECORD))
     write(root/'nbs'/'results.ipynb', [new_markdown_cell('# Results\n\n> All.\n\n## What is kept\n\nAs Doe et al. (2020) found.'), new_code_cell("record('group/study')")])
+    own = new_code_cell("x = 'outputs/group'", outputs=[PICTURE, PICTURE, new_output('display_data', data={'text/markdown': 'Figure: Its own $x$.'})])
+    write(root/'nbs'/'experiments'/"images"/"drawn.ipynb", [new_markdown_cell('# Drawn\n\n> Why.\n\n## The bars'), own,
+        new_code_cell('def plot_it():\n    "Lines of it, and more. No more."', outputs=[PICTURE]), new_markdown_cell('Right: a wall (x. 2) of it. More.'), new_code_cell('1', outputs=[PICTURE])])
     write(root/'nbs'/'references.ipynb', [new_markdown_cell('# references\n\n> Works.\n\n- **Doe et al. (2020).** Jane Doe, *A Work*. arXiv 2001.00001.')])
 
 def test_records():
@@ -108,6 +119,14 @@ def test_records():
     assert 'results.html#finding-what-is-kept' in pages['reports/group/index.html'] and 'experiments/kept.html' in pages['reports/group/index.html'] and '0.2500' in pages['reports/group/index.html']
     assert not any(name.startswith('reports/group/study') for name in pages)                                                    # one record, one page
     assert 'alt="A curve of choose, Doe et al. (2020), it falls"' in at['kept'] and 'class="full-size"' in at['kept']
+    assert 'Figure 1. A curve of choose, Doe et al. (2020), it falls.' in words_of(at['kept']) and at['kept'].count('<figcaption') == 1   # none for the icon
+    drawn = re.findall(r'<figcaption>(.*?)</figcaption>', pages['experiments/images/drawn.html'], re.S)
+    said = [re.sub(r'\s+', ' ', words_of(d)).removesuffix('# ').strip().rstrip('#') for d in drawn]
+    assert said == ['Figure 1. Its own \\(x\\).', 'Figure 2. The bars. Lines of it, and more.', 'Figure 3. The bars. Right: a wall (x. 2) of it.'], said
+    assert 'Figure: Its own' not in pages['experiments/images/drawn.html'] and 'alt="Its own x"' in pages['experiments/images/drawn.html']
+    assert 'results.html#finding-what-is-kept' in pages['experiments/images/drawn.html'] and 'reports/group/index.html' in pages['experiments/images/drawn.html']
+    assert all('experiments/images/drawn.html' in pages[name] and 'group/index.html' in pages['results.html'] for name in ('results.html', 'reports/group/index.html'))
+    assert 'Findings from the records beside it' in at['edited'] and 'No finding rests on it yet' in at['none']
     assert 'title="Doe et al. (2020). Jane Doe, A Work. arXiv 2001.00001."' in at['kept'] and 'https://arxiv.org/abs/2001.00001' in pages['references.html']
     assert 'record.ipynb' not in at['kept'] and 'blob/main/nbs/experiments/kept.ipynb' in at['kept'] and 'blob/main/outputs/group/study/kept.ipynb' in at['kept']
 
@@ -136,14 +155,14 @@ def test_tables_of_this_repository():
 def test_built_content():
     "Figures without words or full size, pages without version, source, copy button; an experiment without a word on its record."
     body = '<title>a</title><article class="bd-article"><img src="x.png" alt="a curve"><a href="x.png"><img src="x.png" alt="../_images/0123456789abcdef.png"></a><div class="highlight"></div></article>'
-    good = '<title>b</title><script src="copybutton.js"></script><article class="bd-article"><div class="record-shown highlight"></div><a href="x.png"><img src="x.png" alt="b"></a></article><a class="source-link" href="n"></a><p class="built"></p>'
+    good = '<title>b</title><script src="copybutton.js"></script><article class="bd-article"><div class="record-shown highlight"></div><figure><a href="x.png"><img src="x.png" alt="b"></a></figure></article><a class="source-link" href="n"></a><p class="built"></p>'
     with tempfile.TemporaryDirectory() as tmp:
         site = Path(tmp)
         (site/'experiments').mkdir()
         (site/'experiments'/'a.html').write_text(body)
         (site/'experiments'/'b.html').write_text(good)
         wrong = check_content(site, {'experiments/a', 'experiments/b'})
-        assert [w.removeprefix('experiments/a.html: ') for w in wrong] == ['x.png leads to no full size', 'x.png has no words that describe it', 'names no version', 'its code has no copy button',
+        assert [w.removeprefix('experiments/a.html: ') for w in wrong] == ['x.png leads to no full size', 'x.png has no caption', 'x.png has no words that describe it', 'x.png has no caption', 'names no version', 'its code has no copy button',
                 'has no link to its notebook', 'shows no record, and does not say that there is none'], wrong
 
 def test_pages():
