@@ -28,9 +28,10 @@ LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torchvi
              'skimage.metrics', 'torchdiffeq', 'ipywidgets', 'nbformat', 'nbclient', 'papermill',
              'fastcore.test', 'nbdev.process', 'execnb.shell')
 FRESH = get_context('forkserver')
-# begun first, so that no long one is left when the other worker has nothing more to do
-SLOW = ('06_trainer', '02_model', 'train_judge', 'cost', '10_worker', 'step', 'every_scale', '02_scan', '04_conformance',
-        '05_judge', '04_reconstruct', 'tour', '07_mamba2', '03_scan', '04_ssd', '03_neighbours', 'scan', '01_scan')
+# begun first, the longest first, so that none is left when the other worker has nothing more to do
+SLOW = ('06_trainer', '02_model', 'cost', 'train_judge', '10_worker', '05_judge', 'every_scale', '03_neighbours',
+        '07_mamba2', '09_volumes', '06_hierarchy', 'several_gpus', '03_metrics', 'tour', '02_samplers', '03_scan',
+        '04_conformance', '01_scan', '04_ssd', 'step', 'plans', '06_diffusion', '04_mask_check', '04_reconstruct')
 
 class Result(NamedTuple):
     "What became of a notebook."
@@ -112,7 +113,7 @@ def notebooks(paths:list[Path]) -> list[Path]:
     "The notebooks of files and folders, slow ones first; hidden folders are left out."
     files = [f for p in paths for f in (sorted(p.rglob('*.ipynb')) if p.is_dir() else [p])]
     shown = [f.resolve() for f in files if not any(part.startswith('.') for part in f.parts[1:])]
-    return sorted(shown, key=lambda f: f.stem not in SLOW)
+    return sorted(shown, key=lambda f: SLOW.index(f.stem) if f.stem in SLOW else len(SLOW))
 
 def show(result:Result):
     "One line for a notebook, and its error."
@@ -125,6 +126,7 @@ def main(paths:list[str]) -> int:
     files = notebooks([Path(p) for p in paths] or [ROOT/'nbs'])
     if not files: sys.exit(f'no notebooks at {", ".join(paths)}')
     results = []
+    os.environ.pop('PYTHONDONTWRITEBYTECODE', None)   # compiled once, not by every process
     os.environ['PYTHONPATH'] = os.pathsep.join([str(WITHOUT), os.environ.get('PYTHONPATH', str(ROOT))])
     FRESH.set_forkserver_preload(LIBRARIES)
     with ThreadPoolExecutor(WORKERS) as pool:
