@@ -291,7 +291,7 @@ def test_static_fields(browser, tmp_path):
     s = Static(browser, models.save_html(tmp_path/'fields.html', seeds=(0, 1)))
     assert set(s.models()) == set(s.noise())
     s.press('End')
-    assert s.models() == pixels(s.page, '.mf-context canvas')
+    assert s.models() == pixels(s.page, '.mf-context img')
     assert not s.page.locator('.mf-digits').is_visible()
     assert s.errors == []
 
@@ -729,7 +729,7 @@ def test_live_judge_reads_every_step(slow):
 
 
 def make_weights(root):
-    "Untrained backbones where `make demo` and the protocol leave theirs; only the first know digits."
+    "Untrained backbones where `make demo` and the protocol leave theirs; those know no digits."
     sizes = dict(image_size=16, patch=4, width=16, depth=2, heads=2, mlp_width=16, cond_width=8)
     for kind in ('PM', 'HMA', 'PT'):
         for place, classes in ((f'demo/{kind}/model', 10), (f'protocol/{kind}-s0/half', 0)):
@@ -797,7 +797,7 @@ def test_live_playing_leaves_the_notebook_clean(lab, live):
 # ---------------------------------------------------------------- measured, with real weights
 
 WATCH = """selector => new Promise(finish => {
-  // looks every 10 ms, since a loop over frames would take a core; times are those of painted frames
+  // looks every 10 ms: a loop over frames takes a core. Times are those of painted frames
   const root = document.querySelector('.mf-stepper');
   const noisy = root.querySelector('.mf-noise canvas');
   const before = noisy.getAttribute('aria-label');
