@@ -147,7 +147,8 @@ class Session:
             request = replace(request, weights=next(iter(self.sets)))
         try:
             check_request(request)
-            task = Task(id, request, self._open(request.weights))
+            models = self._open(request.weights)
+            task = Task(id, self._fitting(request, models), models)
             task.check()
         except EXPECTED as e: return self._send(None, 'failed', id=id, words=str(e))
         self._begin(task, known)
@@ -159,6 +160,11 @@ class Session:
         "The models of a name, opened when they are first asked for."
         if callable(self.sets[weights]): self.sets[weights] = self.sets[weights]()
         return self.sets[weights]
+
+    def _fitting(self, request:Request, models:ModelSet) -> Request:
+        "Other weights may know no digits: any digit is shown then."
+        changed = self.task is not None and self.task.models is not models
+        return replace(request, label=None) if changed and not models.classes else request
 
     def _begin(self, task:Task, known:bool):
         "Make this task the latest, and send at once what is known of it."

@@ -758,8 +758,7 @@ def test_live_choice_of_weights(browser, tmp_path):
     assert live.page.locator('.mf-digits').is_visible()
     live.digit('4')
     live.choose('weights', 'protocol')
-    until(lambda: 'trained without labels' in text(live.page, '.mf-card .mf-problem >> nth=0')
-          or live.models() == before)
+    until(lambda: live.models() == before)                       # they know no digits: any is shown
     assert live.errors == []
     running.close()
 
