@@ -750,8 +750,11 @@ def test_live_choice_of_weights(browser, tmp_path):
     assert 'Weights: protocol, from runs/protocol.' in headline
     assert 'Not here: conditional (git checkout outputs/conditional makes them)' in headline
     assert not live.page.locator('.mf-digits').is_visible()
+    live.focus()
     live.press('End')
+    until(lambda: live.where().startswith('step 10 of 10'))
     before = live.models()
+    assert len(before) == 3
     shot(live.page, 'live_weights')
     live.choose('weights', 'demo')
     until(lambda: live.status().endswith('weights demo') and live.is_idle())
