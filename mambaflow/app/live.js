@@ -27,7 +27,7 @@ function render({model, el}) {
   const root = document.createElement('div');
   el.append(root);
   let patience = null;                               // ends when the kernel has not answered
-  const view = stepper(root, {live: true, ...model.get('options')}, request => send({request}));
+  const view = stepper(root, {live: true, ...model.get('options')}, request => send(request.hello ? request : {request}));
 
   function send(message) {
     clearTimeout(patience);

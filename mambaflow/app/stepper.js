@@ -4,7 +4,8 @@
 
 function stepper(root, options, ask) {
   const model = {names: [], colours: [], labels: [], context: [], weights: [], pair: [0, 1]};
-  const run = {request: {}, times: [0, 1], rows: [], noise: null, busy: false, words: ''};
+  let run = {request: {}, times: [0, 1], rows: [], noise: null, busy: false, words: ''};
+  const memory = new Map();                          // runs by their requests, the newest last
   let step = 0;
   let timer = null;                                  // of a trajectory that plays
   let latest = 0;                                    // id of the newest request
@@ -19,13 +20,25 @@ function stepper(root, options, ask) {
     return element;
   }
 
+  // What is there already is left alone: each change costs a browser without a GPU a new frame
+
+  function set(element, name, value) {
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  }
+
+  function say(element, words) {
+    if (element.textContent !== words) element.textContent = words;
+  }
+
   function describe(canvas, words) {
-    canvas.setAttribute('role', 'img');
-    canvas.setAttribute('aria-label', words);
+    set(canvas, 'role', 'img');
+    set(canvas, 'aria-label', words);
   }
 
   function paint(canvas, image, words) {
     describe(canvas, words);
+    if (canvas.shown === (image ?? null)) return;
+    canvas.shown = image ?? null;
     const size = `${image?.width} ${image?.height}`;
     if (canvas.dataset.size !== size) {
       [canvas.width, canvas.height] = [image?.width ?? 1, image?.height ?? 1];
@@ -107,9 +120,9 @@ function stepper(root, options, ask) {
     return select;
   }
 
-  function fill(select, values) {
+  function fill(select, values, words = String) {
     select.replaceChildren();
-    values.forEach(value => add(select, 'option', {value, textContent: value}));
+    values.forEach(value => add(select, 'option', {value, textContent: words(value)}));
   }
 
   function number(parent, name, words, min, max) {
@@ -134,10 +147,50 @@ function stepper(root, options, ask) {
 
   function change(values) {
     latest = Math.max(latest + 1, Date.now());
-    run.request = {...run.request, ...values};
-    run.busy = true;
+    const request = {...run.request, ...values};
+    const known = show(request);
+    if (!known) run = {...run, request, busy: true};
     draw();
-    ask({id: latest, ...run.request});
+    ask({id: latest, ...request, known});
+  }
+
+  // Show what is known of a request without asking. Returns whether that is all of it.
+  function show(request) {
+    const entry = options.live && request.weights === run.request.weights
+      && memory.get(keyOf(request));
+    if (!entry) return false;
+    const complete = isComplete(entry);
+    if (complete) remember(entry);
+    enter(complete ? entry : {...entry, rows: newRows(entry)});
+    run.busy = !complete;
+    return complete;
+  }
+
+  function enter(entry) {
+    const share = step / last();
+    run = entry;
+    step = Math.round(share * last());
+    cards.forEach(fitThumbs);
+  }
+
+  function keyOf({seed: s, label, guidance: g, sampler: method, steps: k, weights: w}) {
+    return JSON.stringify([s, label, g, method, k, w]);
+  }
+
+  function isComplete(entry) {
+    return entry.rows.length > 0 && entry.rows.every(row => row.cost || row.problem);
+  }
+
+  function newRows({noise: picture, solids}) {
+    return model.names.map(() => ({pictures: [picture], solids: [...solids], readings: [], cost: '',
+      problem: ''}));
+  }
+
+  function remember(entry) {
+    const key = keyOf(entry.request);
+    memory.delete(key);
+    memory.set(key, entry);
+    while (memory.size > 200) memory.delete(memory.keys().next().value);
   }
 
   function reseed() {
@@ -254,6 +307,7 @@ function stepper(root, options, ask) {
     event.labels.forEach(addDigit);
     digitPart.hidden = event.labels.length < 2;
     cards.forEach(card => card.row.remove());
+    drawLegend();
     answers.replaceChildren();
     cards = event.names.map(addCard);
     sides.forEach((select, i) => {
@@ -266,8 +320,10 @@ function stepper(root, options, ask) {
       add(context, 'h2', {textContent: name});
       paint(add(context, 'canvas'), picture, name);
     });
-    if (weights) fill(weights, event.weights);
-    if (weights) weights.parentElement.hidden = event.weights.length < 2;
+    if (weights) {
+      fill(weights, event.weights, name => [name, options.origins?.[name]].filter(Boolean).join(': '));
+      weights.parentElement.hidden = !event.weights.some(Boolean);
+    }
     const most = event.labels.length > 1 && Math.min(9, event.labels.at(-1));
     const numbers = event.labels.length > 1 ? `, 0 to ${most} choose the ${noun}` : '';
     const turning = model.solid ? '; drag the shapes, or shift with arrows, to turn them' : '';
@@ -275,13 +331,31 @@ function stepper(root, options, ask) {
   }
 
   function begin({id, request, words, times, noise: picture, solids}) {
-    const share = step / last();
     latest = id;
-    run.rows = model.names.map(() => ({pictures: [picture], solids: [...solids], readings: [],
-      cost: '', problem: ''}));
-    Object.assign(run, {request, words, times, noise: picture, busy: true});
-    step = Math.round(share * last());
-    cards.forEach(fitThumbs);
+    const known = memory.get(keyOf(request));
+    const entry = {request, words, times, noise: picture, solids, busy: true};
+    entry.rows = known && isComplete(known) ? known.rows : newRows(entry);
+    remember(entry);
+    enter(entry);
+  }
+
+  // Of a request that may come: its noise, or the trajectory of a model
+  function keepAhead({request, words, times, name, pictures, solids, readings, cost}) {
+    const known = memory.get(keyOf(request));
+    if (known === run && run.busy) return;
+    const entry = known
+      ?? {request, words, times, noise: pictures[0], solids: solids.slice(0, 1), busy: false};
+    entry.rows ??= newRows(entry);
+    const row = entry.rows[model.names.indexOf(name)];
+    if (row && !row.cost) Object.assign(row, {pictures, solids, readings, cost});
+    remember(entry);
+  }
+
+  // Another view of this widget has shown a request by itself
+  function follow({id, request}) {
+    if (id === latest) return;
+    latest = id;
+    if (!show(request)) ask({hello: true});
   }
 
   function fitThumbs({thumbs}) {
@@ -304,20 +378,27 @@ function stepper(root, options, ask) {
     done({name, cost, problem}) {
       Object.assign(run.rows[model.names.indexOf(name)], {cost, problem});
     },
+    ahead: keepAhead,
+    shown: follow,
     ready() { run.busy = false; },
-    failed({words}) { Object.assign(run, {busy: false, words}); },
+    failed({words}) { run = {...run, busy: false, words}; },
   };
 
   function receive(event) {
     if (event.id !== undefined && event.id < latest) return;   // of an earlier request
     late.hidden = true;
     EVENTS[event.event](event);
-    if (options.live) requestFrame();
-    else draw();
+    if (!options.live) return draw();
+    if (event.event === 'steps') pause ??= setTimeout(requestFrame, 100);
+    else if (event.event !== 'ahead') requestFrame();
   }
 
+  // Steps are drawn ten times a second at most: without a GPU, frames take what the models need
   let frame = null;
+  let pause = null;
   function requestFrame() {
+    clearTimeout(pause);
+    pause = null;
     frame ??= requestAnimationFrame(() => { frame = null; draw(); });
   }
 
@@ -336,17 +417,17 @@ function stepper(root, options, ask) {
     const row = run.rows[i];
     const k = Math.min(step, row.pictures.length - 1);         // the newest, until the step is there
     const behind = row.cost ? '' : `computing: ${k} of ${last()}`;
-    problem.textContent = row.problem;
+    say(problem, row.problem);
     problem.hidden = !row.problem;
     canvas.hidden = strip.hidden = Boolean(row.problem);
-    reading.textContent = row.readings[k]?.words ?? '';
-    cost.textContent = row.problem ? '' : row.cost || behind;
+    say(reading, row.readings[k]?.words ?? '');
+    say(cost, row.problem ? '' : row.cost || behind);
     const words = `${name}, step ${k} of ${last()}. ${reading.textContent}`;
     if (model.solid) drawSolid(card, row.solids[k], words);
     else paint(canvas, row.pictures[k], words);
     [...thumbs.children].forEach((thumb, j) => {
       paint(thumb, row.pictures[j], `${name}, step ${j}`);
-      thumb.className = j === step ? 'mf-now' : '';
+      thumb.classList.toggle('mf-now', j === step);
     });
   }
 
@@ -366,17 +447,21 @@ function stepper(root, options, ask) {
     const now = (step / last() * width).toFixed(1);
     const lines = run.rows.map((row, i) => `<polyline points="${line(row.readings, width, height)}"
       style="stroke:${model.colours[i]};stroke-dasharray:${['none', '7 3', '2 3'][i % 3]}"/>`);
-    plot.innerHTML = `<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img">
+    const picture = `<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img">
       <path class="mf-limit" d="M0 ${limit}H${width}"/><path class="mf-cursor" d="M${now} 0V${height}"/>
       ${lines.join('')}</svg><span>100%</span><span>0%</span>`;
+    if (plot.shown !== picture) plot.innerHTML = plot.shown = picture;
     const values = rows.map(row => row.readings[Math.min(step, row.readings.length - 1)].p);
     const words = rows.map((row, i) =>
       `${model.names[run.rows.indexOf(row)]} ${Math.round(100 * values[i])}%`).join(', ');
-    curveTitle.textContent = `The judge's confidence in ${what}, step by step`;
-    plot.firstChild.setAttribute('aria-label', `${curveTitle.textContent}. At step ${step}: ${words}`);
+    say(curveTitle, `The judge's confidence in ${what}, step by step`);
+    set(plot.firstChild, 'aria-label', `${curveTitle.textContent}. At step ${step}: ${words}`);
+  }
+
+  function drawLegend() {
     legend.replaceChildren();
-    run.rows.forEach((row, i) => {
-      const item = add(legend, 'span', {textContent: model.names[i]});
+    model.names.forEach((name, i) => {
+      const item = add(legend, 'span', {textContent: name});
       item.style.cssText = `--c:${model.colours[i]};--dash:${['solid', 'dashed', 'dotted'][i % 3]}`;
     });
     add(legend, 'i', {textContent: `an answer counts above ${Math.round(100 * model.threshold)}%`});
@@ -398,6 +483,15 @@ function stepper(root, options, ask) {
     return [result, sizes.reduce((sum, d) => sum + d, 0) / sizes.length, Math.max(...sizes)];
   }
 
+  let tintedLast = [];                               // two pictures, their colours, and the result
+  function tinted(image, other, colours) {
+    const asked = [image, other, String(colours)];
+    if (asked.some((part, i) => part !== tintedLast[i])) {
+      tintedLast = [...asked, tint(image, other, ...colours)];
+    }
+    return tintedLast[3];
+  }
+
   function rgb(colour) {
     const channels = [1, 3, 5].map(i => parseInt(colour.slice(i, i + 2), 16));
     return channels.map(c => c * 255 / Math.max(...channels));
@@ -408,26 +502,26 @@ function stepper(root, options, ask) {
     const there = a?.pictures[step] && b?.pictures[step] && !a.problem && !b.problem;
     const names = model.pair.map(i => model.names[i]);
     const colours = model.pair.map(i => rgb(model.colours[i]));
-    const [image, mean, most] = there
-      ? tint(a.pictures[step], b.pictures[step], ...colours) : [null, 0, 0];
+    const [image, mean, most] = there ? tinted(a.pictures[step], b.pictures[step], colours)
+      : [null, 0, 0];
     paint(apart, image, `difference of ${names[0]} and ${names[1]} at step ${step}`);
     const words = `${count(Number(mean.toFixed(1)), 'grey level')} apart on average, `
       + `${Math.round(most)} at most, in the colour of the brighter one`;
-    apartWords.textContent = !there ? 'not computed yet' : most ? words : 'no difference';
+    say(apartWords, !there ? 'not computed yet' : most ? words : 'no difference');
   }
 
   function draw() {
     if (!run.rows.length) return;
     const {request, times} = run;
     paint(noisy, run.noise, `noise of seed ${request.seed}`);
-    noise.setAttribute('aria-label', `noise of seed ${request.seed}: click to re-seed`);
+    set(noise, 'aria-label', `noise of seed ${request.seed}: click to re-seed`);
     seed.value = request.seed;
     Object.assign(slider, {max: last(), value: step});
-    slider.setAttribute('aria-valuetext', `step ${step} of ${last()}`);
-    where.textContent = `step ${step} of ${last()}, t = ${times[step].toFixed(2)}`;
-    play.textContent = timer ? '❚❚ pause' : '▶ play';
+    set(slider, 'aria-valuetext', `step ${step} of ${last()}`);
+    say(where, `step ${step} of ${last()}, t = ${times[step].toFixed(2)}`);
+    say(play, timer ? '❚❚ pause' : '▶ play');
     [...digits.children].forEach((button, i) => {
-      button.setAttribute('aria-checked', model.labels[i] === request.label);
+      set(button, 'aria-checked', String(model.labels[i] === request.label));
     });
     cards.forEach(drawCard);
     drawCurve();
@@ -440,12 +534,12 @@ function stepper(root, options, ask) {
     guidance.disabled = request.label === null;
     Object.assign(guidance, {min: Math.min(0, Math.floor(request.guidance)),
       max: Math.max(6, Math.ceil(request.guidance)), step: .5, value: request.guidance});
-    weight.textContent = guidance.disabled ? '' : request.guidance;
+    say(weight, guidance.disabled ? '' : String(request.guidance));
     sampler.value = request.sampler;
     steps.value = request.steps;
     weights.value = request.weights;
     root.classList.toggle('mf-busy', run.busy);
-    status.textContent = `${run.busy ? 'computing ' : ''}${run.words}`;
+    say(status, `${run.busy ? 'computing ' : ''}${run.words}`);
   }
 
   return {receive, unanswered: () => { late.hidden = false; }};
