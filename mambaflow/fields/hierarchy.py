@@ -16,7 +16,7 @@ import torch.nn as nn
 from torch import Tensor
 from ..config import Config, at_least, choose, one_of
 from ..data.observations import pixel_index
-from .latents import grid_prior, read_grid, read_weights, splat
+from .latents import grid_prior, read_grid, read_latents, splat
 from .model import _check_call, run_layer
 from .prior import precondition
 from ..flow.path import expand_time
@@ -278,7 +278,7 @@ class ContinuousDecoder(nn.Module):
         "The answer to some of the queries."
         h = 0. if own is None else self.own(own.to(self.own.weight.dtype))
         for side, z in zip(self.sides, ready):
-            h = h + read_weights(coords, side).to(z.dtype) @ z
+            h = h + read_latents(z, coords, side)
         for layer in self.layers: h = layer(h, cond)
         return self.head(self.norm(h))
 
