@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCORES', 'ESTIMATE', 'CLAIMS', 'POSTERIOR_GAP', 'field_records', 'field_rows', 'over_seeds', 'table_rows',
-           'plot_stages', 'stage_gains', 'versus', 'sample_gains', 'scales_text', 'goal_text', 'print_summary']
+           'plot_stages', 'stage_gains', 'versus', 'sample_gains', 'scales_text', 'goal_text', 'thin_plate_text',
+           'print_summary']
 
 # %% ../../nbs/studies/09_ablations.ipynb #b7ce365d
 import argparse, math, textwrap
@@ -206,6 +207,18 @@ def goal_text(train:Mapping # a record of train_field.ipynb
     return '\n'.join(lines + [f"('>': the {name} beats it, '<': it does not)"])
 
 # %% ../../nbs/studies/09_ablations.ipynb #ce4f2a7d
+def thin_plate_text(train:Mapping # a record of train_field.ipynb
+                   ) -> str:      # for a terminal; empty for a record without the difference
+    "How far the one-step mean is above the thin plate, in pairs."
+    rows = [row for row in train['rows'] if row['estimator'] == 'one_step_mean']
+    gain = rows[0].get('over_thin_plate')
+    if gain is None: return ''
+    error = rows[0]['over_thin_plate_se']
+    sides = 'above' if gain > 2 * error else 'below' if gain < -2 * error else 'not distinct from'
+    return (f'The one-step mean is {sides} the thin plate: {gain:+.2f} dB, standard error '
+            f'{error:.2f} (two make a difference), picture by picture.')
+
+# %% ../../nbs/studies/09_ablations.ipynb #1ddb134c
 def print_summary(args:argparse.Namespace # of `summary_parser`
                  ):
     """Print what a record of train_field.ipynb and one of every_scale.ipynb hold.
@@ -217,8 +230,8 @@ def print_summary(args:argparse.Namespace # of `summary_parser`
         first = (f"trained {metrics['wall_clock_seconds']:.0f} s, {metrics['parameters']:,} "
                  f'parameters; PSNR in dB and SSIM on {count} crops of photos it has not learned '
                  'from')
-        parts = [first, scales_text(scales), goal_text(train)]
+        parts = [first, scales_text(scales), goal_text(train), thin_plate_text(train)]
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as e:
         raise ValueError(f'{args.train} and {args.scales} are not whole records of train_field and '
                          f'multiscale ({type(e).__name__}: {e}): run their notebooks again') from None
-    print('\n' + '\n\n'.join(parts) + '\n')
+    print('\n' + '\n\n'.join(filter(None, parts)) + '\n')
