@@ -577,7 +577,7 @@ def _first_seeds(files:Iterable[Path]) -> list[Path]:
 
 def _shown_path(path:Path) -> str:
     "Below the repository, where it is there."
-    path, root = path.resolve(), repo_path('.').resolve()
+    path, root = path.absolute(), repo_path('.').absolute()
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 # %% ../../nbs/app/03_stepper.ipynb #cb4442bf
