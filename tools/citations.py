@@ -34,9 +34,11 @@ def cited(text):
         inside = end if '(' in between else ''
         to, words = works[name, year]
         return f'[{name}{between}{year}{inside}](<#{to}> "{words}")' + ('' if inside else end)
-    one_pair = r'\(([^()\[\]]+) \((\d{4})\)\)'                   # (Gu and Dao (2023)) -> (Gu and Dao, 2023)
-    known = lambda m: f'({m[1]}, {m[2]})' if (m[1], m[2]) in works else m[0]
-    return pattern().sub(put, re.sub(one_pair, known, text))
+    def unnest(m):
+        "(Gu and Dao (2023)) as (Gu and Dao, 2023)."
+        return f'({m[1]}, {m[2]})' if (m[1], m[2]) in works else m[0]
+    text = re.sub(r'\(([^()\[\]]+) \((\d{4})\)\)', unnest, text)
+    return pattern().sub(put, text)
 
 def with_targets(nb):
     "The references with a target at each, and the address of each work that arXiv has."
