@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import gc
 import os
+import random
 import resource
 import signal
 import sys
@@ -19,6 +20,7 @@ from nbdev.process import NBProcessor
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = int(os.environ.get('LIMIT', 300)) # seconds for one notebook; the slowest takes about 60 on two quiet cores
+SEED = int(os.environ.get('SEED', 0))     # of what a notebook draws without a seed of its own; others show what hangs on chance
 WORKERS = 2
 WITHOUT = ROOT/'tools'/'without'   # what processes that the tests start need not load
 # imported once; each notebook runs in a process of its own that is forked from there
@@ -68,6 +70,14 @@ def spare(shell):
     gc.freeze()                 # what the libraries brought stays: it need not be searched again
     gc.set_threshold(7_000)
 
+def seed_all():
+    "PyTorch begins every process with another seed: without this a test could pass today and fail tomorrow."
+    import numpy
+    import torch
+    random.seed(SEED)
+    numpy.random.seed(SEED)
+    torch.manual_seed(SEED)
+
 def run(file:Path) -> Result:
     """Run one notebook in its folder. What hangs in compiled code, where no signal is seen, ends it.
     A crash prints the lines that every thread was at."""
@@ -78,6 +88,7 @@ def run(file:Path) -> Result:
     nb = NBProcessor(file, process=True).nb
     shell = CaptureShell(file)
     spare(shell)
+    seed_all()
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(LIMIT)
     faulthandler.dump_traceback_later(LIMIT + 30, exit=True)
