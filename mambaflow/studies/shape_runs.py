@@ -40,20 +40,22 @@ def iou_matrix(a:Tensor, # (A, ...) voxels of 0 and 1
     return torch.where(either > 0, share, 1.)
 
 # %% ../../nbs/studies/14_shape_runs.ipynb #4e3010f3
+_LEVELS = torch.arange(.025, 1, .05)
+
 def best_level(occupancy:Tensor, # (N, ...) in [0, 1]: how likely each voxel is occupied
                truth:Tensor      # (N, ...) voxels of 0 and 1
               ) -> float:
     "The level above which what was expected overlaps most with the truth, on average."
-    levels = torch.arange(.025, 1, .05).tolist()
-    overlaps = [voxel_iou((occupancy > level).byte(), truth).mean().item() for level in levels]
-    return levels[int(np.argmax(overlaps))]
+    overlaps = [voxel_iou((occupancy > level).byte(), truth).mean() for level in _LEVELS]
+    return _LEVELS[torch.stack(overlaps).argmax()].item()
 
 def mean_shape(train:Tensor # (N, ...) voxels of 0 and 1
               ) -> tuple[Tensor, float]: # uint8 (1, ...), and its level
     "The mean occupancy above the level that is best on the training shapes."
     occupancy = train.float().mean(0, keepdim=True)
-    level = best_level(occupancy.expand_as(train), train)
-    return (occupancy > level).byte(), level
+    candidates = torch.cat([occupancy > level for level in _LEVELS]).byte()
+    best = iou_matrix(train, candidates).mean(0).argmax()
+    return candidates[best][None], _LEVELS[best].item()
 
 # %% ../../nbs/studies/14_shape_runs.ipynb #23353ce0
 _BIN = 15.  # degrees of azimuth and elevation between sides that are drawn for all shapes
