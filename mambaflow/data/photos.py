@@ -9,11 +9,13 @@ __all__ = ['SCALES', 'PHOTOS', 'area_reduce', 'photo_files', 'crop_boxes', 'Phot
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+import PIL
 import torch
+from PIL import features
 from torch import Tensor
 from ..config import choose, regular_file
 from .images import (ImageData, _folder_files, _opened, _picture, _SIDEWAYS, _turn,
-                                   check_images, load_images, resize)
+                                   cached_array, check_images, load_images, resize)
 
 # %% ../../nbs/data/03_photos.ipynb #688a2c80
 def _cover(source:int, size:int) -> Tensor: # (size, source) float64
@@ -221,13 +223,8 @@ def _check_large_enough(folder:Path, size:int):
             problem = f'{file} is {shape} pixels (width, height), smaller than the {size} asked for'
             raise ValueError(f'{problem}: remove it, or ask for a smaller size')
 
-def field_pictures(source:str,      # 'photos', 'crops:PATH', or a source of `load_images`
-                   split:str,       # 'train', 'test' or 'all'
-                   size:int,        # pixels per side
-                   per_photo:int=0  # at most so many crops of a photo; 0 keeps all
-                  ) -> Tensor:      # uint8 (N, 3, size, size)
-    "Pictures to observe. Raises ValueError for pictures that are smaller than the size asked for."
-    choose('split', split, ['train', 'test', 'all'])
+def _read_pictures(source:str, split:str, size:int, per_photo:int) -> Tensor:
+    "`field_pictures`, from the files themselves."
     kind, _, path = source.partition(':')
     if source == 'photos' or kind == 'crops':
         photos = source if source == 'photos' else f'folder:{path}'
@@ -241,3 +238,30 @@ def field_pictures(source:str,      # 'photos', 'crops:PATH', or a source of `lo
         problem = f'pictures of {loaded} pixels are smaller than the {size} asked for'
         raise ValueError(f'{source}: {problem}: ask for at most that')
     return torch.cat([resize(x, size).expand(-1, 3, -1, -1) for x in parts])
+
+# %% ../../nbs/data/03_photos.ipynb #d04d565e
+_READER = 1 # to be raised when `_read_pictures` makes other pictures of the same files
+
+def _stamp(file:Path, root:Path) -> tuple[str, int, int]: # path within the folder, bytes, ns
+    "What changes with a file. One that cannot be read is refused later, by name."
+    try: state = file.stat()
+    except OSError: return str(file), 0, 0
+    return str(file.relative_to(root)), state.st_size, state.st_mtime_ns
+
+def field_pictures(source:str,      # 'photos', 'crops:PATH', or a source of `load_images`
+                   split:str,       # 'train', 'test' or 'all'
+                   size:int,        # pixels per side
+                   per_photo:int=0  # at most so many crops of a photo; 0 keeps all
+                  ) -> Tensor:      # uint8 (N, 3, size, size)
+    """Pictures to observe, those of a folder kept in the user's cache.
+    Raises ValueError for pictures that are smaller than the size asked for."""
+    choose('split', split, ['train', 'test', 'all'])
+    kind, _, path = source.partition(':')
+    options = split, size, per_photo
+    if kind not in ('folder', 'crops') or not path: return _read_pictures(source, *options)
+    root = Path(path).expanduser()
+    stamps = [_stamp(file, root) for file in _folder_files(root)]
+    versions = _READER, PIL.__version__, features.version('jpg'), torch.__version__
+    key = repr((kind, *options, versions, stamps)).encode()
+    def read(): return _read_pictures(source, *options).numpy()
+    return torch.from_numpy(cached_array('pictures', key, read))

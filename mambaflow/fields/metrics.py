@@ -9,6 +9,7 @@ __all__ = ['WINDOWS', 'SPECKLE_UNIT', 'psnr', 'ssim', 'speckle', 'grid_artefact'
 # %% ../../nbs/fields/03_metrics.ipynb #31438283
 import importlib.util
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 import torch
 import torch.nn.functional as F
@@ -58,12 +59,21 @@ def _ssim_line(window:str, device) -> Tensor: # (1, 1, 1, size)
     line = line / line.sum()
     return line.view(1, 1, 1, size)
 
+def _sliding(line:Tensor, # (1, 1, 1, n)
+             size:int     # pixels along an axis
+            ) -> Tensor:  # (size - n + 1, size)
+    "A row for each place where the window fits: its weights there, and zero elsewhere."
+    weights = line.flatten()
+    count = len(weights)
+    places = torch.arange(size - count + 1, device=line.device)[:, None]
+    columns = places + torch.arange(count, device=line.device)
+    band = line.new_zeros(len(places), size)
+    return band.scatter(1, columns, weights.expand(len(places), -1))
+
 def _window_mean(x:Tensor, line:Tensor) -> Tensor: # (B, C, H', W')
-    "Weighted mean in a window at each place where it fits."
-    planes = x.flatten(0, 1)
-    rows = F.conv2d(planes[:, None], line)
-    means = F.conv2d(rows, line.mT)
-    return means[:, 0].unflatten(0, x.shape[:2])
+    "Weighted mean in a window at each place where it fits, on small fields quicker than `conv2d`."
+    down, across = (_sliding(line, size) for size in x.shape[2:])
+    return down @ x @ across.mT
 
 # %% ../../nbs/fields/03_metrics.ipynb #808744cf
 def ssim(x:Tensor,           # (B, C, H, W) in [-1, 1]
@@ -113,9 +123,11 @@ def _flatter_half(reference:Tensor) -> Tensor: # (B, 1, H, W)
 # %% ../../nbs/fields/03_metrics.ipynb #238ff628
 def _outside_neighbours(x:Tensor) -> Tensor: # (B, C, H, W)
     "How far each pixel lies outside the range of its eight neighbours."
-    near = _around(x, 1)
-    others = torch.cat([near[..., :4], near[..., 5:]], -1)
-    lowest, highest = others.amin(-1), others.amax(-1)
+    height, width = x.shape[2:]
+    padded = F.pad(x, (1,) * 4, mode='replicate')
+    places = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    near = [padded[..., i:i + height, j:j + width] for i, j in places]
+    lowest, highest = reduce(torch.minimum, near), reduce(torch.maximum, near)
     return x - x.clamp(lowest, highest)
 
 def speckle(x:Tensor,               # (B, C, H, W) at least 5 pixels a side

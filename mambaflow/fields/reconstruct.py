@@ -11,6 +11,7 @@ __all__ = ['METHODS', 'to_image', 'paste_observed', 'grid_condition', 'reconstru
 import dataclasses, time
 from collections.abc import Callable, Iterable, Sequence
 import numpy as np
+import scipy
 import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
@@ -18,7 +19,7 @@ from skimage.restoration import inpaint_biharmonic
 from torch import Tensor, nn
 from tqdm import tqdm
 from ..config import choose
-from ..data.images import to_float
+from ..data.images import cached_array, to_float
 from ..data.observations import Observations, observe, pixel_index
 from ..data.photos import Photos
 from .metrics import field_scores, load_lpips
@@ -97,7 +98,7 @@ def reconstruct_one_step(model:nn.Module,     # a field model, in eval mode
 METHODS = (*CLASSICAL, 'thin_plate', 'biharmonic')
 
 def _biharmonic(seen:Observations, size:int) -> Tensor: # (B, C, size, size)
-    "Biharmonic inpainting of the pixels that are not observed."
+    "Biharmonic inpainting, on the CPU, of the pixels that are not observed."
     count, _, channels = seen.input_values.shape
     empty = torch.full((count, channels, size, size), torch.nan)
     fields = []
@@ -107,18 +108,31 @@ def _biharmonic(seen:Observations, size:int) -> Tensor: # (B, C, size, size)
     return torch.from_numpy(np.stack(fields)).permute(0, 3, 1, 2).float()
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #c4f5b91d
+def _by_scipy(points:Tensor, # (B, N, 2) in [0, 1]
+              values:Tensor, # (B, N, C)
+              size:int,      # pixels per side
+              method:str     # one of `CLASSICAL`
+             ) -> Tensor:    # (B, size*size, C) on the CPU
+    "scipy's interpolation, kept in the user's cache: the same observations have the same fields."
+    points, values = (x.detach().cpu().contiguous() for x in (points, values))
+    queries = center_grid(size).expand(len(points), -1, -1)
+    options = size, method, scipy.__version__, *map(str, (points.dtype, values.dtype, values.shape))
+    key = repr(options).encode() + points.numpy().tobytes() + values.numpy().tobytes()
+    def make(): return interpolate_classical(queries, points, values, method).numpy()
+    return torch.from_numpy(cached_array('classical', key, make))
+
 def classical(seen:Observations, # of a grid
               size:int,          # pixels per side of that grid
               method:str         # one of `METHODS`
-             ) -> Tensor:        # (B, C, size, size) in [-1, 1]
+             ) -> Tensor:        # (B, C, size, size) in [-1, 1], where the observations are
     "Interpolation of the observations at the pixel centres of their grid."
     choose('method', method, METHODS)
-    seen = seen.to('cpu')
-    if method == 'biharmonic': return _biharmonic(seen, size).clamp(-1, 1)
     points, values = seen.input_coords, seen.input_values
-    queries = center_grid(size).expand(len(points), -1, -1)
-    if method == 'thin_plate': field = interpolate_rbf(queries, points, values)
-    else: field = interpolate_classical(queries, points, values, method)
+    if method == 'biharmonic': return _biharmonic(seen.to('cpu'), size).clamp(-1, 1).to(values)
+    if method == 'thin_plate':
+        queries = center_grid(size, device=points.device).expand(len(points), -1, -1)
+        field = interpolate_rbf(queries, points, values)
+    else: field = _by_scipy(points, values, size, method).to(values)
     return to_image(field, size).clamp(-1, 1)
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #a18de005
