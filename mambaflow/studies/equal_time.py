@@ -362,12 +362,14 @@ def leaderboard(rows:Iterable[Mapping], # readings with `run` and `backbone`
 
 def model_name(record:Mapping # a training run
               ) -> str:
-    "The backbone, with the dimensions of its heads behind @ where they are not the usual 64."
-    model = record['config'].get('model', {})
+    "The backbone; behind @ the dimensions of heads that are not the usual 64; behind + other times."
+    model, training = (record['config'].get(k, {}) for k in ('model', 'training'))
     name, pattern = backbone_name(record), KINDS.get(model.get('kind'), ())
-    if not {'attention', 'window'} & set(pattern): return name
+    times = training.get('times', 'uniform')
+    drawn = '' if times == 'uniform' else f'+{times}'
+    if not {'attention', 'window'} & set(pattern): return name + drawn
     head = model['width'] // model['heads']
-    return name if head == min(64, model['width']) else f'{name}@{head}'
+    return f'{name}{drawn}' if head == min(64, model['width']) else f'{name}@{head}{drawn}'
 
 def reading_rows(record:Mapping,            # a training run
                  readings:Iterable[Mapping] # of it
