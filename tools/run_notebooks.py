@@ -31,9 +31,9 @@ LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torchvi
              'fastcore.test', 'nbdev.process', 'execnb.shell')
 FRESH = get_context('forkserver')
 # begun first, the longest first, so that none is left when the other worker has nothing more to do
-SLOW = ('06_trainer', '02_model', 'cost', 'train_judge', '10_worker', '05_judge', 'every_scale', '03_neighbours',
-        '07_mamba2', '09_volumes', '06_hierarchy', 'several_gpus', '03_metrics', 'tour', '02_samplers', '03_scan',
-        '04_conformance', '01_scan', '04_ssd', 'step', 'plans', '06_diffusion', '04_mask_check', '04_reconstruct')
+SLOW = ('06_trainer', '02_model', '04_conformance', '05_judge', '07_mamba2', '03_neighbours', '10_worker', '03_scan', '04_ssd',
+        '09_volumes', '02_samplers', '06_hierarchy', '06_diffusion', '04_reconstruct', 'cost', '01_scan', 'several_gpus',
+        '04_mask_check', 'step', '05_conv', 'train_judge', 'every_scale', '07_backbones', '05_rivals', '03_metrics', 'tour', 'plans')
 
 class Result(NamedTuple):
     "What became of a notebook."
