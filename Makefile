@@ -53,7 +53,7 @@ demo: $(READY)
 	@echo "1/4 the judge (20 s) and the quality bar from its controls, then PM (a minute); beside them HMA, then PT"
 	@echo "    (two at a time; a run that was stopped goes on where it was)"
 	@{ $(RUN) $(NBS)/images/train_judge.ipynb $(DEMO)/judge/train_judge.ipynb \
-	   -p data digits -p size 16 -p epochs 14 -p out $(DEMO)/judge && $(call TRAIN,PM); } & first=$$!; \
+	   -p data digits -p size 16 -p out $(DEMO)/judge && $(call TRAIN,PM); } & first=$$!; \
 	 { $(call TRAIN,HMA) && $(call TRAIN,PT); }; second=$$?; \
 	 wait $$first && exit $$second
 	@echo "2/4 their training steps, timed in turns (15 s)"
