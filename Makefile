@@ -97,8 +97,7 @@ demo fields shapes test test-browser docs test-docs test-kill test-workflow test
 # two runs go side by side
 demo shapes: export BARS = lines
 test: $(READY)
-	@sh tools/check.sh
-	@python tools/run_notebooks.py
+	@sh tools/check.sh & check=$$!; python tools/run_notebooks.py; tests=$$?; wait $$check && exit $$tests
 
 chromium:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
