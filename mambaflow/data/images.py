@@ -161,8 +161,6 @@ def resize(images:Tensor, # uint8 (N, C, H, W)
     return to_uint8(resized)
 
 # %% ../../nbs/data/01_images.ipynb #203c18f4
-_SECONDS = 2. # what is made in less is not kept
-
 def cache_folder() -> Path:
     "The user's folder for what can be downloaded or made again."
     cache = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
@@ -176,15 +174,17 @@ def _read_array(file:Path) -> np.ndarray|None:
 
 def cached_array(kind:str,  # folder within the cache
                  key:bytes, # all that the array depends on
-                 make:Callable[[], np.ndarray] # of numbers
+                 make:Callable[[], np.ndarray], # of numbers
+                 least:float=2. # seconds: what is made in less is not kept
                 ) -> np.ndarray:
-    "What `make` returns, kept in the user's cache when that takes seconds."
-    file = cache_folder()/kind/f'{hashlib.sha256(key).hexdigest()}.npz'
+    "What `make` returns, kept in the user's cache when that takes long."
+    digest = hashlib.sha256(key).hexdigest()
+    file = cache_folder()/kind/digest[:2]/f'{digest[2:]}.npz'
     array = _read_array(file)
     if array is not None: return array
     begin = time.perf_counter()
     array = make()
-    if time.perf_counter() - begin < _SECONDS: return array
+    if time.perf_counter() - begin < least: return array
     try:
         with atomic_path(file) as tmp, open(tmp, 'wb') as f: np.savez(f, array=array)
     except OSError as e: warnings.warn(f'{file} is not kept: {e}')

@@ -27,8 +27,9 @@ import torch.nn.functional as F
 from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 from tqdm import tqdm
-from ..config import atomic_path, choose, regular_file
-from .images import _check_labels, _check_tensor, _digest, _is_hidden, _npz_header
+from ..config import choose, regular_file
+from .images import (_check_labels, _check_tensor, _digest, _is_hidden, _npz_header,
+                                   cached_array)
 from .meshes import _load_trimesh, shaded
 
 # %% ../../nbs/data/07_shapes.ipynb #808d9b83
@@ -612,33 +613,16 @@ def voxelise(triangles:np.ndarray, # (F, 3, 3) in any unit
 # %% ../../nbs/data/07_shapes.ipynb #96d06f86
 _VOXELISER = 1 # to be raised when `voxelise` makes other voxels of the same mesh
 
-def _cache_file(content:bytes, suffix:str, size:int, up:str) -> Path:
-    "Where the voxels of a mesh are kept, in the user's cache."
-    settings = f'{_VOXELISER} {suffix.lower()} {size} {up}\n'
-    key = hashlib.sha256(settings.encode() + content).hexdigest()
-    cache = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
-    return cache/'mambaflow'/'voxels'/key[:2]/f'{key[2:]}.npz'
-
-def _read_cached(file:Path, size:int) -> np.ndarray|None:
-    "Voxels from the cache; None when they are not there, or damaged."
-    try:
-        with np.load(file) as archive: bits = archive['bits']
-        return np.unpackbits(bits, count=size**3).reshape(size, size, size)
-    except Exception: return None # whatever is wrong with it: it is made anew
-
 def cached_voxels(content:bytes,  # of a file
                   suffix:str,     # one of `READ_SUFFIXES`
                   size:int=32,    # voxels per side
                   up:str='z'      # the axis that points up
                  ) -> np.ndarray: # uint8 (size, size, size)
-    "`voxelise` of `read_mesh`, kept in the user's cache."
-    file = _cache_file(content, suffix, size, up)
-    voxels = _read_cached(file, size)
-    if voxels is not None: return voxels
-    voxels = voxelise(read_mesh(content, suffix), size, up)
-    with atomic_path(file) as tmp:
-        with open(tmp, 'wb') as f: np.savez_compressed(f, bits=np.packbits(voxels))
-    return voxels
+    "`voxelise` of `read_mesh`, kept in the user's cache, see `cached_array` of data.images."
+    settings = f'{_VOXELISER} {suffix.lower()} {size} {up}\n'
+    def bits(): return np.packbits(voxelise(read_mesh(content, suffix), size, up))
+    packed = cached_array('voxels', settings.encode() + content, bits, least=0.)
+    return np.unpackbits(packed, count=size**3).reshape(size, size, size)
 
 # %% ../../nbs/data/07_shapes.ipynb #b659e888
 class _MeshFile(NamedTuple):
