@@ -115,7 +115,7 @@ def _expected_shares(z:Tensor,   # (Z,) half widths, in estimated standard devia
 def error_over_std(p:Posterior, # of fields whose truth is known
                    truth:Tensor # the same shape
                   ) -> float:
-    "The error of the mean in expected standard deviations, over all: above 1 samples are too sure."
+    "Error of the mean in standard deviations that it should have: above 1 is overconfident."
     error, std = (x.double().square().mean() for x in (p.mean - truth, p.std))
     return (error / std / (1 + 1 / p.count)).sqrt().item()
 
