@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['expand_time', 'PathSample', 'path_sample', 'flow_matching_loss', 'check_finite', 'gaussian_velocity', 'LossEstimate',
            'estimate_independent_loss', 'independent_token_loss', 'velocity_to_x1', 'x1_to_velocity',
-           'velocity_to_score', 'guided']
+           'velocity_to_score', 'guided', 'autoguided']
 
 # %% ../../nbs/flow/01_path.ipynb #ab770774
 from collections.abc import Callable
@@ -212,4 +212,15 @@ def guided(model:Callable,     # (x_t, t, label=None) -> v, trained with label d
         unconditional = model(x_t, t, **places)
         conditional = model(x_t, t, label=label, **rest)
         return unconditional + weight * (conditional - unconditional)
+    return velocity
+
+# %% ../../nbs/flow/01_path.ipynb #98b8d61b
+def autoguided(model:Callable, # (x_t, t, **condition) -> v
+               worse:Callable, # the same, of a worse version of the model
+               weight:float    # 0: the worse one, 1: the model alone, above 1: away from the worse
+              ) -> Callable:   # (x_t, t, **condition) -> v
+    "Autoguidance (Karras et al. 2024) as a velocity model of its own."
+    def velocity(x_t:Tensor, t:Tensor, **condition) -> Tensor:
+        own, other = (m(x_t, t, **condition) for m in (model, worse))
+        return other + weight * (own - other)
     return velocity

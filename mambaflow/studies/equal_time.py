@@ -20,6 +20,7 @@ from torch import Tensor
 from ..config import Config, at_least, one_of, read_json, write_json
 from ..data.images import load_images, to_uint8
 from ..flow.diffusion import NOISE_SAMPLERS
+from ..flow.path import autoguided
 from ..flow.samplers import SAMPLERS, make_noise
 from ..flow.shortcut import sampler_of
 from .judge import (Judge, judge_images, judge_readings, neighbour_radii,
@@ -203,6 +204,15 @@ class Sampling(Config):
     sampler:str = one_of('euler', [*SAMPLERS, *NOISE_SAMPLERS, 'shortcut']) # see `sampler_of`
     noise_seed:int = at_least(0, 0)
     autocast:bool = False            # bfloat16 inside the network
+    guide:str|None = None            # earlier weights of the run, such as after_30s, see `autoguided`
+    guide_weight:float|None = None   # above 1: away from those
+
+    def check(self):
+        w = self.guide_weight
+        if (self.guide is None) != (w is None):
+            raise ValueError(f'guide and guide_weight go together, got {self.guide} and {w}')
+        if w is not None and not math.isfinite(w):
+            raise ValueError(f'guide_weight must be finite, got {w}')
 
 def _pack(passed:Tensor) -> str: # bool (n,)
     "Truth values as hexadecimal digits, four in each."
@@ -281,10 +291,15 @@ class Reader:
         which = _pack(recognised(probabilities, self.threshold))
         return {**self.scores(pictures), **self.real(pictures.shape[-1]), 'passed': which}
 
+    def guide_of(self, file:Path) -> Path|None:
+        "The worse weights that guide a model, beside its own."
+        return file.with_name(f'{self.sampling.guide}.safetensors') if self.sampling.guide else None
+
     def draw(self, file:Path) -> Tensor: # uint8 (count, C, S, S)
         "Pictures of a model, always from the same noise."
         model, how = load_model(file, self.device), self.sampling
-        c = model.config
+        c, worse = model.config, self.guide_of(file)
+        if worse: model = autoguided(model, load_model(worse, self.device), how.guide_weight)
         shape = how.count, c.channels, c.image_size, c.image_size
         noise = make_noise(shape, how.noise_seed)
         drawn = sampler_of(c, how.sampler, how.steps)
@@ -327,6 +342,8 @@ class Reader:
         "Draw and judge the pictures of kept weights, and store the reading beside them."
         about = {'weights': kept.file.stem, 'weights_sha256': file_sha256(kept.file),
                  'seconds': kept.seconds, 'epoch': kept.epoch, **self.about}
+        guide = self.guide_of(kept.file)
+        if guide: about['guide_sha256'] = file_sha256(guide)
         reading = {**about, **self.judged(self.draw(kept.file))}
         readings = [*_stored(kept.file.parent), reading]
         write_json(kept.file.with_name('readings.json'), {'readings': readings})
