@@ -332,6 +332,15 @@ class Reader:
         held = {r['weights']: r for r in _stored(folder) if self._holds(r, folder)} # the latest
         return sorted(held.values(), key=lambda r: r['seconds'])
 
+    def others(self, record:Mapping # a training run, with its `folder`
+              ) -> list[dict]:      # in the order in which they were read
+        "Readings by this judge of pictures that were drawn in other ways."
+        how = asdict(self.sampling)
+        judge = {k: v for k, v in self.about.items() if k not in how}
+        stored = _stored(Path(record['folder']))
+        same_judge = [r for r in stored if all(r.get(k) == v for k, v in judge.items())]
+        return [r for r in same_judge if any(r.get(k) != v for k, v in how.items())]
+
     def missing(self, record:Mapping) -> list[Kept]:
         "Kept weights of a run that are here and have no reading."
         there = {r['epoch'] for r in self.find(record)}
