@@ -125,10 +125,18 @@ def _check_number(name:str,              # of the setting
 # %% ../../nbs/flow/02_samplers.ipynb #59475291
 @dataclass(frozen=True)
 class ODE(Sampler):
-    "Equal steps of one of the methods above."
+    "Steps of one of the methods above: equal ones, or shorter ones near the noise."
     method:str = 'euler' # one of `STEPS`
+    shift:float = 1.     # how much shorter the first step is than an equal one (Esser et al. 2024)
 
-    def __post_init__(self): choose('method', self.method, STEPS)
+    def __post_init__(self):
+        choose('method', self.method, STEPS)
+        _check_number('shift', self.shift, 'above 0', lambda s: s > 0)
+
+    def times(self, steps, device='cpu'):
+        t = super().times(steps, device)
+        return t if self.shift == 1 else t / (t + self.shift * (1 - t))
+
     def step(self, v, x, t, t_next, noise): return STEPS[self.method](v, x, t, t_next)
 
 # %% ../../nbs/flow/02_samplers.ipynb #8d173392

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..config import choose
 from .diffusion import NOISE_SAMPLERS
 from .path import expand_time, gaussian_velocity, path_sample
-from .samplers import SAMPLERS, Trajectory, sample, _check_number
+from .samplers import ODE, SAMPLERS, Trajectory, sample, _check_number
 
 # %% ../../nbs/flow/07_shortcut.ipynb #45ca6b0b
 MOST_STEPS = 128    # the smallest step is 1/128
@@ -130,7 +130,8 @@ def sampler_names(config:object # of a model: `predicts` and `step_sizes`, where
 
 def sampler_of(config:object, # of a model, as for `sampler_names`
                name:str,      # one of `sampler_names`
-               steps:int      # K, or the states that 'ddpm' keeps
+               steps:int,     # K, or the states that 'ddpm' keeps
+               shift:float=1. # of Euler's, Heun's and the midpoint's steps towards the noise, see `ODE`
               ) -> Callable:  # (model, noise, seed=0, device='cpu', **condition) -> Trajectory
     "How to sample from a model. Raises ValueError for a sampler or steps that do not fit it."
     predicts = getattr(config, 'predicts', 'velocity')
@@ -138,6 +139,8 @@ def sampler_of(config:object, # of a model, as for `sampler_names`
     _check_number('steps', steps, 'a whole number, sampling needs at least one step',
                   lambda k: k >= 1, Integral)
     method = {**SAMPLERS, **NOISE_SAMPLERS}.get(name)
+    if isinstance(method, ODE): method = replace(method, shift=shift)
+    elif shift != 1: raise ValueError(f'{name} chooses its own steps: leave shift at 1, got {shift}')
     if method is None: with_step_size(None, steps)       # raises for steps that were not learned
     else: method.times(steps)                            # raises for steps that it cannot take
     def draw(model, noise, seed=0, device='cpu', **condition):
