@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from ..config import repo_path
+from ..config import from_dict, repo_path
 from .records import (Table, backbone_name, check_names, colour, label,
                                        plain_text, read_record)
 
@@ -88,11 +88,16 @@ def comparison_table(records:Sequence[Mapping],    # training runs
     return Table.from_dict(rows, orient='index').rename_axis('run')
 
 # %% ../../nbs/studies/04_decision.ipynb #5fe63868
+def _training(record:Mapping) -> dict:
+    "How a run was trained. A setting that is younger than its record has its default."
+    stored = record['config']['training']
+    return from_dict(stored).to_dict() if 'class' in stored else stored
+
 def _conditions(record:Mapping) -> dict:
     "What comparable runs have in common."
     model = record['config']['model']
     picture = {k: model.get(k) for k in ('image_size', 'channels', 'patch')}
-    return {'data': record['data'], **record['config']['training'], 'seed': None, **picture,
+    return {'data': record['data'], **_training(record), 'seed': None, **picture,
             'samples': record.get('samples'), 'device': record['provenance'].get('device')}
 
 def check_comparable(records:Sequence[Mapping] # training runs
