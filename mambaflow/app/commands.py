@@ -61,6 +61,9 @@ def sample_parser() -> argparse.ArgumentParser:
              'looked for where they were in training')
     p.option('--which', 'weights of the first stage, which says where a shape is, for a model of '
              'occupied cubes')
+    p.option('--view', 'picture of one shape on black, for a model that draws shapes from views')
+    p.option('--side', 'from where the view was taken, in degrees, for a model that is given the '
+             'side', type=float, nargs=2, metavar=('AZIMUTH', 'ELEVATION'))
     p.option('--device', _DEVICE)
     return p
 
@@ -245,6 +248,15 @@ def require_model(path:str|Path,         # a file of weights
     raise wrong_model(path, name, wanted)
 
 # %% ../../nbs/app/00_commands.ipynb #cf5e73c8
+def _check_view(args:argparse.Namespace):
+    "What can be refused of a view without reading it. Raises ValueError."
+    if args.side and not args.view:
+        raise ValueError('--side: is the side of a view: pass --view with its picture, too')
+    if args.view and not Path(args.view).is_file():
+        raise ValueError(f'--view {args.view}: no such file')
+    for name, value, limit in zip(('AZIMUTH', 'ELEVATION'), args.side or (), (360, 90)):
+        check_range(f'--side {name}', value, -limit, limit)
+
 def _check_sample(args:argparse.Namespace):
     "What can be refused without weights. Raises ValueError."
     if args.count is not None: check_range('--count', args.count, 1, 10_000)
@@ -256,6 +268,7 @@ def _check_sample(args:argparse.Namespace):
     kind = require_model(args.checkpoint, ['BackboneConfig', 'VolumeConfig'], args.config)
     if args.autoencoder: require_model(args.autoencoder, ['AutoencoderConfig'])
     if args.which: require_model(args.which, ['VolumeConfig'])
+    _check_view(args)
     sample_files(args, kind == 'VolumeConfig')
 
 SMALLEST_SCALE = 7      # pixels, of the window of SSIM

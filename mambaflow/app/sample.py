@@ -7,6 +7,7 @@ __all__ = ['config_from_json', 'fit_protocol', 'open_model', 'write_samples']
 
 # %% ../../nbs/app/01_sample.ipynb #c6d4eb12
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from PIL import Image
 from torch import Tensor
 from .commands import MESHES, sample_files, wrong_model
 from ..config import Config, atomic_path, from_dict, repo_path
-from ..data.images import image_grid, to_uint8
+from ..data.images import (_as_shown, _central_square, _opened, _upright, image_grid,
+                                   to_uint8)
 from ..data.latents import decode_latents
 from ..flow.diffusion import NOISE_STEPS
 from ..flow.path import guided
@@ -156,8 +158,9 @@ class _Guided(nn.Module):
         return guided(self.model, self.weight)(x_t, t, **condition)
 
 def _steered(model:nn.Module, args:argparse.Namespace) -> nn.Module:
-    "The model, guided where there is a label."
-    return model if args.label is None else _Guided(model, args.guidance)
+    "The model, guided where there is a label, or a view and a weight other than 1."
+    followed = args.label is not None or (args.view and args.guidance != 1.)
+    return _Guided(model, args.guidance) if followed else model
 
 # %% ../../nbs/app/01_sample.ipynb #b2d858f1
 def _write_picture(path:Path,
@@ -252,22 +255,50 @@ def _draw_pictures(args:argparse.Namespace, # see `sample_parser`
     return str(file)
 
 # %% ../../nbs/app/01_sample.ipynb #6d1380fd
-def _check_volume(path:str, config:VolumeConfig):
-    "Raise CheckpointError for a model whose samples need more than noise, or are no shapes."
-    M, numbers, channels = config.condition_tokens, config.condition_width, config.channels
-    if M:
-        raise CheckpointError(f'{path}: draws shapes from views, and this command passes none: it '
-                              f'needs {M} tokens of {numbers} numbers. In Python pass them to '
-                              '`sample` of flow/samplers as condition=, shaped '
-                              f'(count, {M}, {numbers})')
-    if channels != 1:
-        raise CheckpointError(f'{path}: draws {channels} numbers in each voxel, '
+class _View(NamedTuple):
+    "How the view that a model is given was cut."
+    patch:int      # pixels per side of a patch
+    size:int       # pixels per side
+    has_side:bool  # whether the tokens name the side, too
+
+def _view_of(path:str, config:VolumeConfig) -> _View|None: # None for a model without a condition
+    "The view that a model needs, from its tokens. Raises CheckpointError for other conditions."
+    M, numbers = config.condition_tokens, config.condition_width
+    if not M: return None
+    for more in (0, 4):                                # p^2 and, with the side, 4 numbers
+        patch, across = math.isqrt(max(numbers - more, 0)), math.isqrt(M)
+        if patch and (patch**2, across**2) == (numbers - more, M):
+            return _View(patch, patch * across, bool(more))
+    raise CheckpointError(f'{path}: its condition, {M} tokens of {numbers} numbers, is no view in '
+                          'square patches. In Python pass it to `sample` of flow/samplers as '
+                          f'condition=, shaped (count, {M}, {numbers})')
+
+def _check_asked(path:str, view:_View|None, args:argparse.Namespace):
+    "Raise an error for a view, or a side of it, that is missing or not wanted."
+    if view is None and args.view:
+        raise ValueError(f'--view: {path} draws without one: leave it out')
+    if view is None: return
+    if not args.view:
+        raise CheckpointError(f'{path}: draws shapes from views: pass --view with a picture, as '
+                              f'large as {view.size} x {view.size} pixels or larger')
+    if view.has_side and not args.side:
+        raise CheckpointError(f'{path}: is given the side of its view: pass --side AZIMUTH '
+                              'ELEVATION, such as --side 30 25')
+    if args.side and not view.has_side:
+        raise ValueError(f'--side: {path} is not given the side of its view: leave it out')
+
+def _check_volume(path:str, config:VolumeConfig, args:argparse.Namespace):
+    "Raise an error for a model whose samples need what was not passed, or are no shapes."
+    _check_asked(path, _view_of(path, config), args)
+    if config.channels != 1:
+        raise CheckpointError(f'{path}: draws {config.channels} numbers in each voxel, '
                               'and a shape has one')
 
 def _check_kind(args:argparse.Namespace, config:Config):
     "Raise ValueError for options that belong to another kind of model."
     is_shape = isinstance(config, VolumeConfig)
-    if is_shape: _check_volume(args.checkpoint, config)
+    if is_shape: _check_volume(args.checkpoint, config, args)
+    else: _check_asked(args.checkpoint, None, args)
     if is_shape and args.autoencoder:
         raise ValueError(f'--autoencoder: {args.checkpoint} draws voxels, not latents: '
                          'leave it out')
@@ -280,10 +311,30 @@ def _check_kind(args:argparse.Namespace, config:Config):
                               f'dense model of {config.side} voxels a side')
 
 # %% ../../nbs/app/01_sample.ipynb #11d97a02
+def _read_view(path:str|Path, size:int # pixels per side that are wanted
+              ) -> Tensor:             # uint8 (1, 1, size, size)
+    "The middle of a picture in grey, on black where it is transparent."
+    with _opened(Path(path)) as opened:
+        im = _upright(opened)
+        if im.has_transparency_data:
+            im = im.convert('RGBA')
+            im = Image.alpha_composite(Image.new('RGBA', im.size, 'black'), im)
+        grey = _central_square(_as_shown(im, 'L'), size)
+    return torch.from_numpy(np.array(grey))[None, None]
+
+def _view_condition(args:argparse.Namespace, view:_View|None) -> dict[str, Tensor]: # or empty
+    "The same view for each sample."
+    if view is None: return {}
+    from mambaflow.studies.shape_runs import view_tokens # here: pandas takes as long as a model
+    side = [torch.tensor([angle]) for angle in args.side or ()]
+    tokens = view_tokens(_read_view(args.view, view.size), view.patch, *side)
+    return {'condition': tokens.expand(args.count, -1, -1).to(args.device)}
+
+# %% ../../nbs/app/01_sample.ipynb #fe9b73c9
 def _first_stage(args:argparse.Namespace) -> nn.Module:
     "The model of the occupied cubes. Raises CheckpointError when it is none."
     config = _require_model(args.which, None, (VolumeConfig,))
-    _check_volume(args.which, config)
+    _check_volume(args.which, config, args)
     _check_label(args.label, config.classes)
     model = open_model(args.which, None, args.device)
     _require_finite(model, args.which)
@@ -295,6 +346,7 @@ def _sample_volumes(args:argparse.Namespace, # see `sample_parser`
                    ) -> Tensor:              # (N, 1, S, S, S), occupied above 0
     "Shapes from noise, in one or two stages."
     condition, size = _label_condition(args), model.config.size
+    condition |= _view_condition(args, _view_of(args.checkpoint, model.config))
     if not model.config.sparse:
         shape = (args.count, 1, size, size, size)
         draw = sampling.draw

@@ -54,6 +54,16 @@ SCAN_ORDERS = ('rows', 'alternating', 'hilbert')
 ORDERED = ('PM', 'HMA', 'PL') # kinds that read tokens in an order
 
 # %% ../../nbs/nets/07_backbones.ipynb #2d6da239
+def _check_mixer(c:Config): # with width, mixer and d_state
+    "Raise ValueError for sizes that a Mamba block cannot have."
+    if c.mixer != 'mamba' and c.width > HEADDIM and c.width % HEADDIM:
+        raise ValueError(f'mixer {c.mixer!r} has {NGROUPS} groups of heads of '
+                         f'{HEADDIM} channels: choose a multiple of {HEADDIM}, or at most {HEADDIM}, '
+                         f'as the width, not {c.width}')
+    if c.mixer == 'mamba3' and (c.d_state % 2 or c.d_state < 4):
+        raise ValueError("mixer 'mamba3' turns pairs in half of its state: choose an even "
+                         f'd_state of at least 4, not {c.d_state}')
+
 def check_body(c:Config): # with kind, depth, width, heads, mixer and d_state
     "Raise ValueError for sizes that no body can have, on a grid of any dimension."
     width, pattern = c.width, len(KINDS[c.kind])
@@ -62,13 +72,7 @@ def check_body(c:Config): # with kind, depth, width, heads, mixer and d_state
     if c.depth % pattern:
         raise ValueError(f'{c.kind} alternates {pattern} kinds of block: '
                          f'depth {c.depth} must be even')
-    if c.mixer != 'mamba' and width > HEADDIM and width % HEADDIM:
-        raise ValueError(f'mixer {c.mixer!r} has {NGROUPS} groups of heads of '
-                         f'{HEADDIM} channels: choose a multiple of {HEADDIM}, or at most {HEADDIM}, '
-                         f'as the width, not {width}')
-    if c.mixer == 'mamba3' and (c.d_state % 2 or c.d_state < 4):
-        raise ValueError("mixer 'mamba3' turns pairs in half of its state: choose an even "
-                         f'd_state of at least 4, not {c.d_state}')
+    if 'mamba' in KINDS[c.kind]: _check_mixer(c)
 
 # %% ../../nbs/nets/07_backbones.ipynb #c6a979e0
 @dataclass(frozen=True)
