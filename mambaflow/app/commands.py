@@ -27,10 +27,10 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(prog=command, description=text)
         self.add_argument('--version', action='version', version=f'mambaflow {__version__}')
 
-    def option(self, name:str, text:str, **kwargs):
+    def option(self, name:str, text:str, *also:str, **kwargs): # other names that are taken, too
         "Add an argument; a default is shown."
         shown = ' (default: %(default)s)' if kwargs.get('default') is not None else ''
-        self.add_argument(name, help=text + shown, **kwargs)
+        self.add_argument(name, *also, help=text + shown, **kwargs)
 
 _DEVICE = 'where to compute (default: cuda where there is a GPU, otherwise cpu)'
 
@@ -75,8 +75,9 @@ def multiscale_parser() -> argparse.ArgumentParser:
              'and paired differences', nargs=2, metavar=('A', 'B'))
     p.option('--scales', 'pixels per side (default: 32 64 96 128)', type=int, nargs='+')
     p.set_defaults(scales=[32, 64, 96, 128])
-    p.option('--steps', 'of the sampler', type=int, default=50)
-    p.option('--sampler', 'one of ' + ', '.join(SAMPLER_NAMES), default='heun')
+    p.option('--steps', 'of the sampler', '--num_steps', type=int, default=50)
+    p.option('--sampler', f'one of {", ".join(SAMPLER_NAMES)} (default: heun; midpoint where one '
+             'is a regressor)')
     p.option('--samples', 'averaged for the mean', type=int, default=8)
     p.option('--count', "crops (default: all of a folder, 16 of 'photos')", type=int)
     p.option('--photos', "'photos', which come with scikit-image, or folder:PATH",
@@ -87,9 +88,32 @@ def multiscale_parser() -> argparse.ArgumentParser:
              choices=['all', 'train', 'test'])
     p.option('--precision', 'fp32, or bf16 for mixed precision (default: bf16 on a GPU, otherwise '
              'fp32)', choices=['fp32', 'bf16'])
-    p.option('--out', 'folder for scores.json and pictures', required=True)
+    p.option('--out', 'folder for scores.json and pictures', '--output_dir', required=True)
     p.option('--device', _DEVICE)
+    _add_script_names(p)
     return p
+
+# %% ../../nbs/app/00_commands.ipynb #5deab46c
+def _add_script_names(parser:argparse.ArgumentParser):
+    "Options of the original field model's scripts that have no namesake above."
+    script = parser.add_argument_group("names in the original field model's scripts")
+    script.add_argument('--checkpoint', metavar='FILE', dest='named', help='one file of weights')
+    script.add_argument('--v1_checkpoint', metavar='A', help='the first of --compare')
+    script.add_argument('--v2_checkpoint', metavar='B', help='the second of --compare')
+    script.add_argument('--model', help='is not needed: a file of weights names its own model')
+
+# %% ../../nbs/app/00_commands.ipynb #2428a5f6
+def _take_script_names(args:argparse.Namespace):
+    "Put what those options hold where it belongs. Raises ValueError for one file of two."
+    if args.named and args.checkpoint:
+        raise ValueError(f'expected one file of weights, got {args.checkpoint} and --checkpoint '
+                         f'{args.named}')
+    args.checkpoint = args.checkpoint or args.named
+    pair = [args.v1_checkpoint, args.v2_checkpoint]
+    if not any(pair): return
+    if args.compare or not all(pair):
+        raise ValueError('--v1_checkpoint and --v2_checkpoint go together, in place of --compare')
+    args.compare = pair
 
 # %% ../../nbs/app/00_commands.ipynb #62dd609b
 def page_parser() -> argparse.ArgumentParser:
@@ -262,6 +286,7 @@ SMALLEST_SCALE = 7      # pixels, of the window of SSIM
 
 def _check_multiscale(args:argparse.Namespace):
     "What can be refused without weights or photos. Raises ValueError."
+    _take_script_names(args)
     if bool(args.checkpoint) == bool(args.compare):
         raise ValueError('expected one file of weights, or two of them behind --compare')
     for size in args.scales: check_range('--scales', size, SMALLEST_SCALE, 4096)
@@ -269,7 +294,7 @@ def _check_multiscale(args:argparse.Namespace):
     check_range('--samples', args.samples, 2, 1000)    # for their standard deviation
     if args.count is not None: check_range('--count', args.count, 1, 1_000_000)
     if args.crops is not None: check_range('--crops', args.crops, 0, 1_000_000)
-    choose('sampler', args.sampler, SAMPLER_NAMES)
+    if args.sampler is not None: choose('sampler', args.sampler, SAMPLER_NAMES)
     _check_source('photos', args.photos, ['photos'], ['folder'])
     for file in args.compare or [args.checkpoint]: require_model(file, FIELD_MODELS)
     if args.compare and os.path.samefile(*args.compare):
