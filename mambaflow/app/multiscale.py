@@ -118,8 +118,9 @@ def _write_figures(args:argparse.Namespace, photos:Photos, figure):
 
 # %% ../../nbs/app/04_multiscale.ipynb #fe7abe74
 def _scores_line(r:dict, name:str) -> str: # a row, and what it is called
-    seconds = f"  {r['seconds']:.1f} s a photo" if r['seconds'] else ''
-    return f"{name:30} {r['size']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}{seconds}"
+    more = '' if r['sharpness'] is None else f"  sharpness {r['sharpness']:.2f}"
+    if r['seconds']: more += f"  {r['seconds']:.1f} s a photo"
+    return f"{name:30} {r['size']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}{more}"
 
 def _estimates(args:argparse.Namespace, model:nn.Module, photos:Photos,
                methods:Sequence[str]=METHODS   # classical ones beside the model
