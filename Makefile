@@ -14,7 +14,7 @@
 # make lab    open JupyterLab on the stepper, a copy of it in runs/ whose code is folded
 # make docs   build this repository's site in _docs/; fails on errors in notebooks, missing pictures, broken links and undocumented symbols
 # make paper   write the paper from the records, as PDF and as a page (pandoc and typst as wheels, no TeX)
-# make test-docs   show that it does, and ask the search of the site in Chromium
+# make test-docs   show that it does, and ask the search of the site and axe-core in Chromium
 # make stepper   write the stepper's page for the site, from the weights in outputs/conditional (some minutes)
 # make cards   write the model card beside each committed file of weights, from its record
 # make guide   write the guide, one page to play with, from the committed records (seconds)
@@ -158,9 +158,9 @@ paper: $(VENV)/.paper
 	@python tools/paper.py runs/paper
 
 test-docs: $(VENV)/.docs chromium
-	python -m pip install --quiet 'playwright>=1.50' pytest
+	python -m pip install --quiet 'playwright>=1.50' axe-playwright-python pytest
 	python tests/docs/test_docs.py
-	python -m pytest -q tests/docs/test_search.py
+	python -m pytest -q tests/docs/test_search.py tests/docs/test_accessible.py
 
 stepper: $(READY)
 	@mambaflow_stepper_page --out $(PAGE) --judge outputs/judges/mnist/judge.safetensors $(WEIGHTS)

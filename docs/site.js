@@ -48,3 +48,11 @@ addEventListener('DOMContentLoaded', () => {
     });
   });
 });
+
+// The arrows of the sidebar open what is below a page: their names are that page's, for whoever does not see them.
+addEventListener('DOMContentLoaded', () => {
+  for (const arrow of document.querySelectorAll('.has-children > details > summary')) {
+    const page = arrow.closest('li').querySelector('a');
+    arrow.setAttribute('aria-label', `pages of ${page.textContent.trim()}`);
+  }
+});

@@ -54,6 +54,15 @@ KINDS = {
     'FieldConfig': ('a model of sparse fields', 'image-to-image',
                     'It predicts a picture from some of its pixels, at any point. The one-step '
                     'posterior mean is its best estimate; samples show what is undecided.'),
+    'HierarchyConfig': ('a model of sparse fields on grids of latents', 'image-to-image',
+                        'It predicts a picture from some of its pixels, at any point, and draws '
+                        'samples where these leave room.'),
+    'RegressorConfig': ('a regressor of sparse fields', 'image-to-image',
+                        'It predicts a picture from some of its pixels. It has one answer, and no '
+                        'word on how sure it is.'),
+    'AutoencoderConfig': ('an autoencoder of small pictures', 'image-feature-extraction',
+                          'It makes latents of pictures of the kind of its data, and pictures of '
+                          'latents. It is the space in which a backbone draws.'),
     'JudgeConfig': ('a judge of drawn digits', 'image-classification',
                     'It reads digits of the kind of its data, and measures samples of models '
                     'here. It is no reader of handwriting in the wild.')}

@@ -19,6 +19,7 @@ from ..data.images import to_float
 from ..data.photos import Photos, load_photos
 from ..fields.metrics import psnr, ssim
 from ..fields.presets import FIELDS
+from ..fields.regressor import RegressorConfig
 from ..fields.reconstruct import (METHODS, Estimate, at_scales, comparison, estimate_label,
                                           scale_figure)
 
@@ -117,8 +118,9 @@ def _write_figures(args:argparse.Namespace, photos:Photos, figure):
 
 # %% ../../nbs/app/04_multiscale.ipynb #fe7abe74
 def _scores_line(r:dict, name:str) -> str: # a row, and what it is called
-    seconds = f"  {r['seconds']:.1f} s a photo" if r['seconds'] else ''
-    return f"{name:30} {r['size']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}{seconds}"
+    more = '' if r['sharpness'] is None else f"  sharpness {r['sharpness']:.2f}"
+    if r['seconds']: more += f"  {r['seconds']:.1f} s a photo"
+    return f"{name:30} {r['size']:4} pixels  {r['psnr']:6.2f} dB  SSIM {r['ssim']:.3f}{more}"
 
 def _estimates(args:argparse.Namespace, model:nn.Module, photos:Photos,
                methods:Sequence[str]=METHODS   # classical ones beside the model
@@ -215,6 +217,20 @@ def _score_two(args:argparse.Namespace, models:Sequence[nn.Module], photos:Photo
         if r['estimator'] != 'sample': print(_difference_line(r, names))
 
 # %% ../../nbs/app/04_multiscale.ipynb #0b936f63
+_ASK_AT_THE_END = ('heun', 'adaptive', 'sde')  # samplers that evaluate the model at t = 1
+
+def _choose_sampler(name:str|None, # as the user gave it
+                    models:Sequence[nn.Module]
+                   ) -> str:       # one of `SAMPLERS`
+    "Heun's rule where nothing else is named. Raises ValueError for one that a regressor cannot take."
+    regressors = [isinstance(model.config, RegressorConfig) for model in models]
+    if not any(regressors): return name or 'heun'
+    if name in _ASK_AT_THE_END:
+        raise ValueError(f'a regressor has no velocity at t = 1, where {name} asks for one: choose '
+                         "another sampler, such as 'midpoint'")
+    return name or 'midpoint'
+
+# %% ../../nbs/app/04_multiscale.ipynb #56e69e2a
 def score_weights(args:argparse.Namespace # of `multiscale_parser`
                  ):
     "Score one model or compare two, and write scores and pictures."
@@ -223,6 +239,7 @@ def score_weights(args:argparse.Namespace # of `multiscale_parser`
     args.precision = args.precision or ('bf16' if is_gpu else 'fp32')
     files = args.compare or [args.checkpoint]
     models = [open_field(file, args.device, args.precision) for file in files]
+    args.sampler = _choose_sampler(args.sampler, models)
     photos = _photos(args)
     print(f'{_photos_text(photos)}; {args.precision} on {args.device}')
     if args.compare: _score_two(args, models, photos)

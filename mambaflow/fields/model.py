@@ -109,6 +109,7 @@ PRESETS = {
     'V2-wide-more_context':    dict(WIDE, context_layers=4),
     'V2-wide-joint':           dict(WIDE, sequence='joint'),
     'V2-wide-absolute_values': dict(WIDE, relative_values=False),
+    'V2-wide-alone':           dict(WIDE, query_attention=False),
     'V2-wide-hilbert_area':    dict(WIDE, order='hilbert', dt_mode='area'),
     'V2-small':                dict(V2, **RECIPE, width=32, heads=4, sequence='observations',
                                     forward_layers=1, backward_layers=1, cond_width=32, mlp_ratio=2)}
@@ -123,8 +124,8 @@ def make_preset(name:str,  # one of `PRESETS`
 
 # %% ../../nbs/fields/02_model.ipynb #545f3595
 def model_kind(config:FieldConfig) -> str: # 'V1', 'V2' or 'local'
-    "The architecture: V2 has self-attention of the queries, and the local baseline has no scan."
-    if config.query_attention: return 'V2'
+    "The architecture: V2 scans in both directions, or its queries attend to each other; local has no scan."
+    if config.query_attention or config.backward_layers: return 'V2'
     return 'V1' if config.layers else 'local'
 
 # %% ../../nbs/fields/02_model.ipynb #a0b8e863

@@ -613,6 +613,7 @@ LABELS = {
     'ssim_half_range': '± SSIM', 'lpips': 'LPIPS', 'frechet': 'Fréchet distance',
     'as_asked': 'as the label says',
     'grid_artefact': 'grid artefacts', 'recognised': 'recognised', 'speckle': 'speckle',
+    'sharpness': 'sharpness (truth 1)',
     # costs
     'seconds': 's', 'ms': 'ms', 'memory_mib': 'MiB', 'peak_bytes': 'peak memory, bytes',
     'images_per_second': 'images a second', 'cuda_allocated': 'peak allocated on the GPU',
