@@ -8,8 +8,8 @@ __all__ = ['PACKAGES', 'FREE_TEXT', 'SCHEMA', 'LONGEST', 'LABELS', 'COLOURS', 's
            'code_is_committed', 'device_name', 'cores', 'device_shared', 'versions', 'now', 'provenance', 'plain',
            'check_rows', 'brief', 'shortened', 'weight_entry', 'write_record', 'read_record', 'read_records', 'Table',
            'plain_text', 'check_names', 'rows_table', 'markdown_table', 'check_folder', 'Run', 'open_run',
-           'weight_problem', 'weight_problems', 'check_weights', 'label', 'backbone_name', 'colour', 'smooth', 'Course',
-           'loss_course', 'plot_losses']
+           'weight_problem', 'weight_problems', 'check_weights', 'label', 'backbone_name', 'colour', 'backbone_of',
+           'line_style', 'smooth', 'Course', 'loss_course', 'plot_losses']
 
 # %% ../../nbs/studies/03_records.ipynb #47ca7d62
 import hashlib, html, importlib.metadata, io, json, math, os, platform, re, subprocess
@@ -651,6 +651,19 @@ def colour(name:str,               # a backbone
     further = sorted({name, *others} - set(COLOURS))
     place = further.index(name)
     return _OTHERS[place % len(_OTHERS)]
+
+def backbone_of(name:str # such as PT-qk_norm, PT@16 or PM-mamba2+logit-normal
+               ) -> str: # its backbone, or the name itself where it is none of those with a colour
+    "Of which backbone a name is a variant."
+    words = [k for k in COLOURS if name == k or name.startswith(tuple(k + mark for mark in '-@+'))]
+    return max(words, key=len, default=name)
+
+def line_style(name:str,            # a backbone or a variant of it
+               others:Sequence[str] # those in the same figure
+              ) -> str:             # of matplotlib
+    "Solid for the first of a backbone's variants in a figure, then dashed, dotted and dash-dotted."
+    own = sorted({x for x in [name, *others] if backbone_of(x) == backbone_of(name)})
+    return ('-', '--', ':', '-.')[own.index(name) % 4]
 
 # %% ../../nbs/studies/03_records.ipynb #ce5364e2
 def _numbers(values:Sequence[float|None]) -> np.ndarray:
