@@ -116,6 +116,21 @@ def test_moments(t):
     return f'{len(events)} events, {len(renames)} of them renames'
 
 
+def imported(out, images):
+    "Train, and name the modules that this has imported."
+    before = set(sys.modules)
+    train(out, images)
+    return sorted(set(sys.modules) - before)
+
+
+def test_imports(t):
+    "A child finds its modules in memory: imported in each, they would be nine tenths of its work."
+    said = apart.alone(partial(imported, t.folder(), t.images), LIMIT)
+    t.check(said.state == 'returned' and len(said.value) < 20,
+            f'{len(said.value or [])} modules, such as {(said.value or [])[:5]}: {brief(said)}')
+    return f'{said.seconds:.1f} s of CPU for a run'
+
+
 def kill_later(t, out, seconds, **options):
     "Start a run in a child and kill it after a while."
     child = apart.Child(partial(train, out, t.images, **options), LIMIT, reads_only=False)
@@ -371,8 +386,8 @@ def test_power(t):
 
 
 TESTS = {f.__name__.removeprefix('test_'): f for f in (
-    test_moments, test_random, test_twice, test_different, test_owners, test_full, test_records,
-    test_flushed, test_power)}
+    test_imports, test_moments, test_random, test_twice, test_different, test_owners, test_full,
+    test_records, test_flushed, test_power)}
 
 
 def main(names):
