@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PRECISIONS', 'COMPILE', 'LOSSES', 'WARM', 'TrainConfig', 'lr_factor', 'time_summary', 'StepTimer', 'peak_resident',
            'PeakMemory', 'TrainState', 'NonFiniteLoss', 'record_losses', 'check_finite', 'compiled', 'cannot_compile',
-           'LogLines', 'progress_bar', 'check_trackers', 'loss_of', 'Trainer', 'TrainResult', 'summarise', 'check_run',
-           'fit', 'step_seconds_in_turns']
+           'LogLines', 'progress_bar', 'run_bar', 'show_seconds', 'check_trackers', 'loss_of', 'Trainer', 'TrainResult',
+           'summarise', 'check_run', 'fit', 'step_seconds_in_turns']
 
 # %% ../../nbs/training/06_trainer.ipynb #3c598126
 import contextlib
@@ -342,6 +342,25 @@ def progress_bar(**options # of tqdm
     if _in_notebook(): return tqdm(mininterval=5, **options)
     return LogLines(mininterval=30, maxinterval=30, **options)
 
+# %% ../../nbs/training/06_trainer.ipynb #451bf31e
+_IN_SECONDS = '{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}'
+
+def run_bar(config:TrainConfig, # of the run
+            state:TrainState,   # where it goes on
+            steps:int,          # in an epoch
+            **options           # of tqdm
+           ) -> tqdm:
+    "The progress of a run: in steps, or in seconds where the clock ends it."
+    if not config.seconds:
+        return progress_bar(total=config.epochs * steps, initial=state.step, unit='step', **options)
+    spent = min([0., *state.times][-1], config.seconds)
+    return progress_bar(total=config.seconds, initial=spent, bar_format=_IN_SECONDS, **options)
+
+def show_seconds(bar:tqdm,      # of a run that ends by the clock
+                 spent:float):  # seconds since its beginning
+    "Set its bar, which ends where its time does."
+    bar.update(min(spent, bar.total) - bar.n)
+
 # %% ../../nbs/training/06_trainer.ipynb #517bf7bb
 def check_trackers(track:str # as for `fit`
                   ):
@@ -581,12 +600,13 @@ class Trainer:
         "Every sample once in random order, without the rest that does not fill a batch."
         order = torch.randperm(len(self.batches)).to(self.device)
         size = self.config.batch_size
+        begin = time.monotonic()
         if self.config.seconds: self._set_rate()
         timer.begin()
         for k in range(self.steps):
             self.step(order[k * size:(k + 1) * size])
             timer.mark()
-            bar.update()
+            self._advance(bar, begin)
             last = k == self.steps - 1
             if last or len(self.pending) == _FETCH:
                 self.fetch(wait=last)
@@ -594,11 +614,18 @@ class Trainer:
         self.state.epoch += 1
         self.state.step += self.steps
 
+    def _advance(self, bar:tqdm,
+                 begin:float): # of this epoch, by the monotonic clock
+        "Show that one more step is done."
+        if not self.config.seconds: return bar.update()
+        show_seconds(bar, [0., *self.state.times][-1] + time.monotonic() - begin)
+
     def _report(self, bar:tqdm):
-        "Show epoch and mean loss beside the progress."
+        "Show epoch and mean loss beside the progress, and steps where that is in seconds."
         recent = self.state.losses[-_FETCH:] or [math.nan]
         mean = sum(recent) / len(recent)
-        bar.set_postfix(epoch=self.state.epoch + 1, loss=f'{mean:.4f}', refresh=False)
+        steps = {'steps': len(self.state.losses)} if self.config.seconds else {}
+        bar.set_postfix(steps, epoch=self.state.epoch + 1, loss=f'{mean:.4f}', refresh=False)
 
 # %% ../../nbs/training/06_trainer.ipynb #5139737d
 @dataclass(frozen=True)
@@ -724,14 +751,14 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
     last = _is_over(state, config)
     first = trainer.processes.first
     others = {} if first else {'disable': True}
-    with progress_bar(total=config.epochs * trainer.steps, initial=state.step,
-                      desc=trainer.out.name, unit='step', **others) as bar:
+    with run_bar(config, state, trainer.steps, desc=trainer.out.name, **others) as bar:
         while not last:
             begin = time.perf_counter()
             trainer.epoch(timer, bar)
             state.seconds += time.perf_counter() - begin
             spent = state.seconds - compiled_before - timer.excess()
             state.times.append(largest_of_processes(spent, trainer.device))
+            if config.seconds: show_seconds(bar, state.times[-1])
             check_finite(trainer.evaluated, state.epoch, trainer.out)
             if first: _keep(trainer, keep_at)
             if first and on_epoch is not None: _evaluate(trainer, on_epoch)

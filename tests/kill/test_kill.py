@@ -116,6 +116,21 @@ def test_moments(t):
     return f'{len(events)} events, {len(renames)} of them renames'
 
 
+def imported(out, images):
+    "Train, and name the modules that this has imported."
+    before = set(sys.modules)
+    train(out, images)
+    return sorted(set(sys.modules) - before)
+
+
+def test_imports(t):
+    "A child finds its modules in memory: imported in each, they would be nine tenths of its work."
+    said = apart.alone(partial(imported, t.folder(), t.images), LIMIT)
+    t.check(said.state == 'returned' and len(said.value) < 20,
+            f'{len(said.value or [])} modules, such as {(said.value or [])[:5]}: {brief(said)}')
+    return f'{said.seconds:.1f} s of CPU for a run'
+
+
 def kill_later(t, out, seconds, **options):
     "Start a run in a child and kill it after a while."
     child = apart.Child(partial(train, out, t.images, **options), LIMIT, reads_only=False)
@@ -370,9 +385,35 @@ def test_power(t):
                          f'without power at moment {k} of {many}, with the files {before}')
 
 
+# this test itself
+
+def test_ended(t):
+    "Ended while a run writes to a disk of its own, it leaves neither process, mount nor file."
+    reason = disks.no_mounts(t.root)
+    if reason: return f'skipped: {reason}'
+    for number in (signal.SIGINT, signal.SIGTERM):
+        place = t.folder()
+        place.mkdir()
+        command = [sys.executable, __file__, 'power']
+        other = subprocess.Popen(command, env={**os.environ, 'TMPDIR': str(place)},
+                                 stdout=subprocess.DEVNULL)
+        end = time.monotonic() + 60
+        while not list(place.glob('kill-*/run*/run/checkpoints/epoch_*')):
+            if time.monotonic() > end or other.poll() is not None: break
+            time.sleep(.05)
+        t.check(other.poll() is None, f'{number.name}: it ended before it was ended')
+        other.send_signal(number)
+        status = other.wait(30)
+        t.check(status == 128 + number, f'{number.name}: status {status}')
+        time.sleep(1)                       # in which a run that goes on would write
+        left = [str(p) for p in place.iterdir()]
+        mounts = [m for m in Path('/proc/mounts').read_text().splitlines() if str(place) in m]
+        t.check(not left and not mounts, f'{number.name}: left over: {left} {mounts}')
+
+
 TESTS = {f.__name__.removeprefix('test_'): f for f in (
-    test_moments, test_random, test_twice, test_different, test_owners, test_full, test_records,
-    test_flushed, test_power)}
+    test_imports, test_moments, test_random, test_twice, test_different, test_owners, test_full,
+    test_records, test_flushed, test_power, test_ended)}
 
 
 def main(names):
@@ -381,6 +422,7 @@ def main(names):
     unknown = [n for n in chosen if n not in TESTS]
     if unknown: sys.exit(f'unknown test {unknown[0]!r}: choose some of {", ".join(TESTS)}')
     failed = 0
+    apart.end_with_parent()
     for name in chosen:
         begin = time.monotonic()
         with tempfile.TemporaryDirectory(prefix='kill-') as root:

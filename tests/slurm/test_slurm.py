@@ -16,6 +16,9 @@ import pytest
 from cluster import Cluster, die_with_parent, install, why_not
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT/'tests'))
+from timeless import timeless
+
 PROFILES = ROOT/'workflow'/'profiles'
 PLAN = ROOT/'tests'/'workflow'/'tiny.yaml'
 LIMIT = 1500                            # seconds for one workflow
@@ -151,22 +154,11 @@ class Killed:
         assert self.kept == self.had[self.newest], f'{self.name}: {self.newest} was written again'
 
 
-# and hashes of weight files: safetensors orders the notes in their headers by chance
-TIMES = ('provenance', 'weights', 'seconds_per_step', 'peak_memory_bytes', 'wall_clock_seconds',
-         'compile_seconds', 'wall_clock_s', 'seconds')
-
-
-def timeless(value, root):
-    "A record without what no two runs have in common: clocks, memory, the folder it lies in."
-    if isinstance(value, dict):
-        return {key: timeless(v, root) for key, v in value.items() if key not in TIMES}
-    if isinstance(value, list): return [timeless(v, root) for v in value]
-    return value.replace(str(root), 'ROOT') if isinstance(value, str) else value
-
-
 def records(root):
     "Those of all runs and studies below a folder, by their place in it."
-    return {str(file.relative_to(root)): timeless(json.loads(file.read_text()), root)
+    # without hashes of weight files: safetensors orders the notes in their headers by chance
+    return {str(file.relative_to(root)): timeless(json.loads(file.read_text()), [str(root)],
+                                                  left_out=['weights'])
             for file in root.rglob('run.json')}
 
 

@@ -178,6 +178,7 @@ def run(args, root):
 def main():
     args = parser().parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    apart.end_with_parent()
     memory = Path('/dev/shm')                           # nothing of this need last
     place = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix='fuzz-', dir=place) as tmp: return run(args, Path(tmp))

@@ -72,6 +72,17 @@ def _work(do:Callable, reads_only:bool) -> dict:
                 peak=max(0, _status('VmHWM') - start))
 
 
+RUNNING = {}                  # number of a process -> child that has not been waited for
+
+
+def end_with_parent():
+    "Ended from outside, this process ends its children first: they would write on, and hold mounts."
+    def end(number, frame):
+        for child in list(RUNNING.values()): child.result()
+        sys.exit(128 + number)
+    for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, end)
+
+
 class Child:
     "A forked child that does one thing."
     def __init__(self, do:Callable,      # without arguments; returns something JSON-ready
@@ -82,6 +93,7 @@ class Child:
         self.reader, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0: self._child(do, reads_only, writer)
+        RUNNING[self.pid] = self
         os.close(writer)
         self.parts = []
 
@@ -89,6 +101,7 @@ class Child:
         "Never returns."
         code = 1
         try:
+            for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_DFL)
             os.setsid()                                       # what it starts ends with it
             os.close(self.reader)
             if not os.environ.get('FUZZ_TRACEBACK'):
@@ -117,9 +130,11 @@ class Child:
     def result(self) -> Said:
         "After its end, or after its time: how it went."
         hung = self.left() <= 0
-        try: os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError): pass
+        for kill in (os.killpg, os.kill):        # a child that has just begun has no group yet
+            try: kill(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError): pass
         _, status, used = os.wait4(self.pid, 0)
+        RUNNING.pop(self.pid, None)
         os.close(self.reader)
         seconds = used.ru_utime + used.ru_stime
         hung = hung or seconds >= self.limit

@@ -12,6 +12,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 import torch
+import torch._dynamo    # the first optimiser would import it: for seconds, in every child
 import apart
 from mutate import KINDS, damaged, replaced
 from mambaflow.data.images import ImageBatches, load_images
