@@ -407,9 +407,9 @@ def read_records(folder:str|Path,           # and all below it, but see `_counts
 
 # %% ../../nbs/studies/03_records.ipynb #0561d2fb
 class _Shown(Styler):
-    "A styled table whose texts are escaped."
+    "A styled table whose texts are escaped, and whose plain cells carry no id."
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{'cell_ids': False, **kwargs})
         self.format()
         for axis in (0, 1): self.format_index(axis=axis)
 
