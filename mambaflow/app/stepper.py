@@ -134,7 +134,7 @@ class Observed:
 # %% ../../nbs/app/03_stepper.ipynb #24227921
 def observe_photo(file:str|Path|None=None # None: one of scikit-image's
                  ) -> Observed:
-    "A fifth of the pixels of a photo's largest square. Raises ValueError for one that is too small."
+    "A fifth of the pixels of a photo's largest square. Raises ValueError for too small ones."
     if file is None: file = photo_files('photos', 'test')[0]
     _, (crop,) = _photo_crops(Path(file), 'RGB', _FIELD, 1)
     truth = area_reduce(crop, _FIELD)

@@ -124,7 +124,7 @@ def make_preset(name:str,  # one of `PRESETS`
 
 # %% ../../nbs/fields/02_model.ipynb #545f3595
 def model_kind(config:FieldConfig) -> str: # 'V1', 'V2' or 'local'
-    "The architecture: V2 scans in both directions, or its queries attend to each other; local has no scan."
+    "The architecture: V2 scans both ways, or its queries attend to each other; local has no scan."
     if config.query_attention or config.backward_layers: return 'V2'
     return 'V1' if config.layers else 'local'
 

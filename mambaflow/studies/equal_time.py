@@ -106,7 +106,7 @@ def loss_curve(record:Mapping, # a training run
 # %% ../../nbs/studies/11_equal_time.ipynb #f7794156
 def has_plain_loss(record:Mapping # a training run
                   ) -> bool:
-    "Whether its loss is that of velocities at uniform times: those of other trainings do not compare."
+    "Whether its loss is that of velocities at uniform times: others do not compare with it."
     model, training = record['config']['model'], record['config']['training']
     plain = {'times': 'uniform', 'weighting': 'none', 'coupling': 'independent'}
     same = all(training.get(key, value) == value for key, value in plain.items())
@@ -214,7 +214,7 @@ class Sampling(Config):
     sampler:str = one_of('euler', [*SAMPLERS, *NOISE_SAMPLERS, 'shortcut']) # see `sampler_of`
     noise_seed:int = at_least(0, 0)
     autocast:bool = False            # bfloat16 inside the network
-    guide:str|None = None            # earlier weights of the run, such as after_30s, see `autoguided`
+    guide:str|None = None            # earlier weights of the run, such as after_30s
     guide_weight:float|None = None   # above 1: away from those
 
     def check(self):
@@ -398,7 +398,7 @@ def leaderboard(rows:Iterable[Mapping], # readings with `run` and `backbone`
 
 def model_name(record:Mapping # a training run
               ) -> str:
-    "The backbone; behind @ the dimensions of heads that are not the usual 64; behind + other times."
+    "The backbone; behind @ dimensions of heads other than the usual 64; behind + other times."
     model, training = (record['config'].get(k, {}) for k in ('model', 'training'))
     name, pattern = backbone_name(record), KINDS.get(model.get('kind'), ())
     times = training.get('times', 'uniform')
