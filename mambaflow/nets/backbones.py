@@ -358,7 +358,7 @@ def count_parameters(model:nn.Module) -> dict[str, int]: # part -> number of par
     mamba = [m for m in mixers if m not in (*attention, *convolution)]
     mlps = [b.branches[1:] for b in model.blocks]
     conditioning = [m for b in model.blocks for m in (b.ada, b.norms)]
-    own = [getattr(model, name, None) for name in ('positions', 'reader')]
+    own = [getattr(model, name, None) for name in ('positions', 'reader', 'pixels')]
     shared = [model.embed, model.norm, model.head, model.added, *own]
     return {'mamba': _count(*mamba),
             'attention': _count(*attention),
