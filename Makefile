@@ -1,6 +1,6 @@
 # make demo   train PM, HMA and PT on handwritten digits on a CPU, judge them, give the verdict: three minutes on two quiet cores
-# make fields  let the committed field model learn from your photos (PHOTOS=folder) or scikit-image's on a CPU, and
-#             compare it with classical interpolation at several scales: seven minutes on two quiet cores
+# make fields  let the committed field model learn from your photos (PHOTOS=folder, ten or more) or scikit-image's on a CPU, and
+#             compare it with classical interpolation at several scales (five to seven minutes)
 # make shapes   train PM, HMA and PT on furniture in three dimensions on a CPU, compare what they draw, ragged after so short a training, and write a page in which it turns (six to eight minutes)
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://; the guide, too
@@ -75,7 +75,8 @@ CROPS   = $(if $(PHOTOS),-p data crops:$(PHOTOS) -p fine_data crops:$(PHOTOS))
 FOLDER  = $(if $(PHOTOS),-p photos folder:$(PHOTOS))
 BEGIN   = $(if $(FIELD_WEIGHTS),-p start $(FIELD_WEIGHTS),-p lr 0.002 -p seconds 150)
 fields: $(READY)
-	@echo "1/2 V3-light, from a fifth of the pixels, $(if $(FIELD_WEIGHTS),goes on from its committed weights,from nothing: $(	)there are no committed weights) (a run that was stopped goes on where it was)"
+	@echo "1/2 V3-light, from a fifth of the pixels, begins $(if $(FIELD_WEIGHTS),with its committed weights,from nothing)"
+	@echo "    (a run that was stopped goes on where it was)"
 	@$(RUN) $(NBS)/fields/train_field.ipynb $(FIELDS)/V3-light/train_field.ipynb \
 	 -f $(NBS)/plans/fields_cpu.yaml $(CROPS) $(BEGIN) -p out $(FIELDS)/V3-light
 	@echo "2/2 the same observations at 32, 64 and 96 pixels a side, beside classical interpolation"
