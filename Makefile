@@ -1,5 +1,6 @@
 # make demo   train PM, HMA and PT on handwritten digits on a CPU, judge them, give the verdict: three minutes on two quiet cores
-# make fields  train a small V2 on photos on a CPU, and compare it with classical interpolation at several scales
+# make fields  let the committed field model learn from your photos (PHOTOS=folder, ten or more) or scikit-image's on a CPU, and
+#             compare it with classical interpolation at several scales (five to seven minutes)
 # make shapes   train PM, HMA and PT on furniture in three dimensions on a CPU, compare what they draw, ragged after so short a training, and write a page in which it turns (six to eight minutes)
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://; the guide, too
@@ -27,8 +28,10 @@ READY  := $(VENV)/.ready
 DEMO   ?= runs/demo
 FIELDS ?= runs/fields
 SHAPES ?= runs/shapes
+PHOTOS ?=
 NBS    := nbs/experiments
 WEIGHTS := $(wildcard outputs/conditional/*/half.safetensors)
+FIELD_WEIGHTS := $(wildcard outputs/fields/V3-light/half.safetensors)
 PAGE   := outputs/stepper/stepper.html
 GUIDE  := outputs/guide/guide.html
 export PATH := $(BIN):$(PATH)
@@ -67,15 +70,20 @@ demo: $(READY)
 	@mambaflow_verdict $(DEMO)/verdict/run.json
 	@echo "Read it: $(DEMO)/compare.html in a browser, or $(DEMO)/compare.ipynb with 'make lab'"
 
+# photos of a folder, or scikit-image's; with the committed weights a small rate, without them a larger one and more time
+CROPS   = $(if $(PHOTOS),-p data crops:$(PHOTOS) -p fine_data crops:$(PHOTOS))
+FOLDER  = $(if $(PHOTOS),-p photos folder:$(PHOTOS))
+BEGIN   = $(if $(FIELD_WEIGHTS),-p start $(FIELD_WEIGHTS),-p lr 0.002 -p seconds 150)
 fields: $(READY)
-	@echo "1/2 a small V2, from a fifth of the pixels (a run that was stopped goes on where it was)"
-	@$(RUN) $(NBS)/fields/train_field.ipynb $(FIELDS)/V2/train_field.ipynb \
-	 -f $(NBS)/plans/fields_cpu.yaml -p out $(FIELDS)/V2
+	@echo "1/2 V3-light, from a fifth of the pixels, begins $(if $(FIELD_WEIGHTS),with its committed weights,from nothing)"
+	@echo "    (a run that was stopped goes on where it was)"
+	@$(RUN) $(NBS)/fields/train_field.ipynb $(FIELDS)/V3-light/train_field.ipynb \
+	 -f $(NBS)/plans/fields_cpu.yaml $(CROPS) $(BEGIN) -p out $(FIELDS)/V3-light
 	@echo "2/2 the same observations at 32, 64 and 96 pixels a side, beside classical interpolation"
 	@$(RUN) $(NBS)/fields/every_scale.ipynb $(FIELDS)/multiscale/every_scale.ipynb \
-	 -f $(NBS)/plans/fields_multiscale.yaml -p weights $(FIELDS)/V2/best.safetensors -p out $(FIELDS)/multiscale
-	@$(REPORT) $(FIELDS)/multiscale/every_scale.ipynb --first 'In pictures' --first 'Each size'
-	@mambaflow_field_summary $(FIELDS)/V2/run.json $(FIELDS)/multiscale/run.json
+	 -f $(NBS)/plans/fields_multiscale.yaml $(FOLDER) -p weights $(FIELDS)/V3-light/best.safetensors -p out $(FIELDS)/multiscale
+	@$(REPORT) $(FIELDS)/multiscale/every_scale.ipynb --first 'Is the model above the thin plate?' --first 'In pictures' --first 'Each size'
+	@mambaflow_field_summary $(FIELDS)/V3-light/run.json $(FIELDS)/multiscale/run.json
 	@echo "Read it: $(FIELDS)/multiscale/every_scale.html in a browser, or the notebook beside it with 'make lab'"
 
 shapes: $(READY)

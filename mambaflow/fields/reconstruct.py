@@ -188,10 +188,17 @@ def model_estimates(model:nn.Module,             # a field model, in eval mode
             estimate('one_step_mean', noises, means, (end - middle) / count)]
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #6a941588
-def score_estimate(e:Estimate, photos:Photos, lattice:int, lpips:Callable|None=None) -> dict:
-    "An estimate against the truth at its size: a row of a record."
+def score_estimate(e:Estimate,          # of the photos
+                   photos:Photos,       # the truth
+                   lattice:int,         # pixels per side of the observed pictures
+                   lpips:Callable|None=None, # see `field_scores`
+                   device:str='cpu'     # where to score
+                  ) -> dict:            # a row of a record
+    "An estimate against the truth at its size, never in half precision."
     own = {k: getattr(e, k) for k in ('source', 'estimator', 'n', 'enlarged_from', 'size')}
-    scores = field_scores(e.fields, to_float(photos.images[e.size]), lattice, lpips)
+    fields, truth = e.fields.to(device), to_float(photos.images[e.size].to(device))
+    with torch.autocast(fields.device.type, enabled=False):
+        scores = field_scores(fields, truth, lattice, lpips)
     return {**own, **scores, 'seconds': e.seconds}
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #09ecef1c
@@ -223,7 +230,7 @@ def at_scales(model:nn.Module|None,  # None measures the classical methods alone
                        device=device)
         estimates += _model_at_sizes(model, seen, base, sizes, options)
     lpips = load_lpips(device)[0]
-    return [score_estimate(e, photos, base, lpips) for e in estimates], estimates
+    return [score_estimate(e, photos, base, lpips, device) for e in estimates], estimates
 
 def _model_at_sizes(model:nn.Module, seen:Observations, base:int, sizes:Sequence[int],
                     options:dict) -> list[Estimate]:
