@@ -37,7 +37,7 @@ from ..data.observations import Observations, observe
 from ..data.photos import _photo_crops, area_reduce, photo_files
 from ..fields.presets import FIELDS
 from ..fields.reconstruct import grid_condition, paste_observed, to_image
-from ..flow.path import guided, x1_to_velocity
+from ..flow.path import extrapolate, guided, x1_to_velocity
 from ..flow.samplers import SAMPLERS, Sampler, make_noise, sample
 from ..nets.backbones import KINDS, BackboneConfig
 from ..nets.volumes import VolumeConfig
@@ -246,8 +246,7 @@ def guided_at_once(model:nn.Module, # with `drop_condition`, such as a backbone
         dropped = torch.arange(2 * len(t), device=t.device) < len(t)
         twice = [torch.cat([part, part]) for part in (x_t, t, label)]
         v = model(*twice, dropped=dropped)
-        unconditional, conditional = v.chunk(2)
-        return unconditional + weight * (conditional - unconditional)
+        return extrapolate(*v.chunk(2), weight)
     return velocity
 
 def _guided(model:Callable, weight:float, condition:Mapping) -> Callable: # (x_t, t, label) -> v
