@@ -36,7 +36,7 @@ from ..data.images import to_float, to_uint8
 from ..data.meshes import shaded
 from ..data.observations import Observations, observe
 from ..data.photos import _photo_crops, area_reduce, photo_files
-from ..data.shapes import draw_furniture
+from ..data.shapes import FURNITURE, draw_furniture
 from ..fields.presets import FIELDS
 from ..fields.reconstruct import grid_condition, paste_observed, to_image
 from ..flow.path import extrapolate, guided, x1_to_velocity
@@ -566,6 +566,14 @@ def _open_judge(judge:_Model|None, threshold:float) -> tuple[nn.Module|None, flo
     return model, threshold
 
 # %% ../../nbs/app/03_stepper.ipynb #7dcbc7bb
+def _classes_of(model:_Model) -> tuple[str, ...]: # empty where nobody knows
+    "Names of the classes that a file of weights was trained with: furniture's."
+    if not isinstance(model, (str, Path)): return ()
+    try: data = read_config(model)[1].get('data')
+    except EXPECTED: return ()
+    source = str(data.get('name')) if isinstance(data, dict) else ''
+    return FURNITURE if re.match('furniture(@|/)', source) else ()
+
 class ModelSet:
     "Models with the same noise; `problems` (name -> reason) lists those that cannot run."
     def __init__(self,
@@ -599,6 +607,9 @@ class ModelSet:
         for model in self.models.values(): make_cancellable(model)
         most = max(_n_classes(model) or 0 for model in self.models.values())
         self.classes = None if condition else most    # 0 without labels, None for a field
+        named = {_classes_of(model) for model in models.values()}
+        names = named.pop() if len(named) == 1 else ()
+        self.class_names = names if len(names) == self.classes else () # empty: numbers alone
 
     def _view(self) -> dict[str, Tensor]: # name -> uint8 (1, R, R); empty without one
         "The largest of the views that models of shapes are given."
@@ -667,6 +678,7 @@ class ModelSet:
         text = f'{request.sampler}, {plural(request.steps, "step")}{guidance}'
         threshold = self.scene.threshold if self.scene.judge else None
         return save_page(path, trajectories, context=self.context, threshold=threshold,
+                         classes=self.class_names,
                          **{'text': text, **page})
 
 # %% ../../nbs/app/03_stepper.ipynb #15771b21
