@@ -184,7 +184,10 @@ def _pictures_code(channels:int, size:int, # pixels per side
 
 def _shapes_code(size:int, # voxels per side
                  count:int) -> _Code:
-    "Furniture."
+    "Furniture; of cubes that are too small for it, noise."
+    if size < 16:
+        return _Code(['import torch'], [f'shapes = torch.randint(2, ({count}, 1, {size}, {size}, '
+                                        f'{size}), dtype=torch.uint8)'])
     return _Code(['from mambaflow.data.shapes import load_shapes'],
                  [f"shapes = load_shapes('furniture', 'test', size={size}, limit={count}).voxels"])
 
