@@ -215,8 +215,8 @@ def autoguided(model:Callable, # (x_t, t, **condition) -> v
                weight:float    # 0: the worse one, 1: the model alone, above 1: away from the worse
               ) -> Callable:   # (x_t, t, **condition) -> v
     "Autoguidance (Karras et al. 2024) as a velocity model of its own."
-    def velocity(x_t:Tensor, t:Tensor, *label, **condition) -> Tensor:
-        other, own = (m(x_t, t, *label, **condition) for m in (worse, model))
+    def velocity(x_t:Tensor, t:Tensor, **condition) -> Tensor:
+        other, own = (m(x_t, t, **condition) for m in (worse, model))
         return extrapolate(other, own, weight)
     return velocity
 
@@ -229,4 +229,7 @@ def guided(model:Callable,     # (x_t, t, label=None) -> v, trained with label d
     def unconditional(x_t:Tensor, t:Tensor, label:Tensor|None=None, condition:Tensor|None=None,
                       **places) -> Tensor:
         return model(x_t, t, **places)
-    return autoguided(model, unconditional, weight)
+    away = autoguided(model, unconditional, weight)
+    def velocity(x_t:Tensor, t:Tensor, label:Tensor|None=None, **rest) -> Tensor:
+        return away(x_t, t, label=label, **rest)
+    return velocity
