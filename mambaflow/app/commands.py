@@ -132,6 +132,10 @@ def page_parser() -> argparse.ArgumentParser:
     p.option('--guidance', 'weight of the digit', type=float, default=2.)
     p.option('--photo', "for fields, the photo that they are given a fifth of (default: one of "
              "scikit-image's)")
+    p.option('--view', 'for models that draw shapes from views, a picture of one shape on black '
+             '(default: a chair)')
+    p.option('--side', 'from where the view was taken, in degrees, for a model that is given the '
+             'side', type=float, nargs=2, metavar=('AZIMUTH', 'ELEVATION'))
     return p
 
 def masks_parser() -> argparse.ArgumentParser:
@@ -344,6 +348,7 @@ def _check_page(args:argparse.Namespace):
     if args.judge: require_model(args.judge, ['JudgeConfig'])
     if args.photo and not Path(args.photo).is_file():
         raise ValueError(f'--photo {args.photo}: no such file: name a picture')
+    _check_view(args)
     problems = [_problem(file) for file in args.checkpoints]
     if all(problems): raise ValueError('there is nothing to show: ' + '\n'.join(problems))
 

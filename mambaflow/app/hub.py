@@ -4,20 +4,24 @@
 
 # %% auto #0
 __all__ = ['WEIGHTS', 'KINDS', 'TERMS', 'weight_file', 'stored_numbers', 'data_sets', 'studies_of', 'tested_on', 'card_data',
-           'model_card', 'committed_weights', 'write_card', 'write_cards', 'SharedModel', 'save_pretrained',
+           'usage', 'model_card', 'committed_weights', 'write_card', 'write_cards', 'SharedModel', 'save_pretrained',
            'from_pretrained', 'push_to_hub']
 
 # %% ../../nbs/app/06_hub.ipynb #85ba2059
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 import pandas as pd
 import torch
 import torch.nn as nn
 from huggingface_hub import (EvalResult, ModelCard, ModelCardData, ModelHubMixin,
                              hf_hub_download)
-from ..config import atomic_path, repo_path, write_json
+from .sample import _DEFAULT_STEPS, _find_view, _usual_sampler
+from ..config import Config, atomic_path, from_dict, repo_path, write_json
+from ..fields.regressor import RegressorConfig
+from ..nets.volumes import VolumeConfig
 from ..studies.records import file_sha256, label, markdown_table, plain, read_record
 from ..training.checkpoints import load_model, read_config, save_model
 from ..training.files import safetensors_header
@@ -154,6 +158,147 @@ def card_data(record:Mapping,         # of the run
                          datasets=_hub_names(record['data']['name']),
                          metrics=list(measures), model_name=record['run'], eval_results=results)
 
+# %% ../../nbs/app/06_hub.ipynb #530c3c83
+class _Code(NamedTuple):
+    "Part of an example."
+    imports:list[str]  # lines
+    lines:list[str]    # what follows once the model is there
+
+def _pictures_code(channels:int, size:int, # pixels per side
+                   count:int=8) -> _Code:
+    "Test pictures of a kind that comes with a package; noise where none has so many channels."
+    what = f'put yours here: uint8 of shape (N, {channels}, {size}, {size})'
+    if channels == 1:
+        return _Code(['from mambaflow.data.images import load_images'],
+                     [f'# {what}',
+                      f"pictures = load_images('digits', train=False, size={size}).images[:{count}]"])
+    if channels == 3:
+        return _Code(['from mambaflow.data.photos import load_photos'],
+                     [f'# {what}',
+                      f"photos = load_photos('photos', 'test', scales=({size},), per_photo=1)",
+                      f'pictures = photos.images[{size}][:{count}]'])
+    return _Code(['import torch'],
+                 [f'# {what}',
+                  f'pictures = torch.randint(256, ({count}, {channels}, {size}, {size}), '
+                  'dtype=torch.uint8)'])
+
+def _shapes_code(size:int, # voxels per side
+                 count:int) -> _Code:
+    "Furniture; of cubes that are too small for it, noise."
+    if size < 16:
+        return _Code(['import torch'], [f'shapes = torch.randint(2, ({count}, 1, {size}, {size}, '
+                                        f'{size}), dtype=torch.uint8)'])
+    return _Code(['from mambaflow.data.shapes import load_shapes'],
+                 [f"shapes = load_shapes('furniture', 'test', size={size}, limit={count}).voxels"])
+
+# %% ../../nbs/app/06_hub.ipynb #5d1ad095
+def _draw_code(c:Config,      # of a backbone
+               noise:str,     # an expression, or the shape
+               given:Sequence[str]=() # arguments besides
+              ) -> _Code:     # `drawn`
+    "A drawing with the sampler that fits."
+    name = _usual_sampler(c)
+    steps = _DEFAULT_STEPS.get(name, 10)
+    passed = ', '.join(['model', noise, *given])
+    return _Code(['from mambaflow.flow.shortcut import sampler_of'],
+                 [f"draw = sampler_of(model.config, '{name}', {steps})",
+                  f'drawn = draw({passed}).final'])
+
+def _label_code(c:Config, count:int) -> list[str]:
+    "The argument of labels; none without classes."
+    return [f'label=torch.arange({count}) % {c.classes}'] if c.classes else []
+
+def _picture_code(c:Config) -> _Code:
+    "Pictures or latents from noise."
+    shape = f'(4, {c.channels}, {c.image_size}, {c.image_size})'
+    draw = _draw_code(c, shape, _label_code(c, 4))
+    if c.channels not in (1, 3):
+        return draw._replace(lines=[*draw.lines, '# latents: `mambaflow_sample` decodes them'])
+    return _Code(['import torch', 'from mambaflow.data.images import to_uint8', *draw.imports],
+                 [*draw.lines, f'pictures = to_uint8(drawn)   # {shape}'])
+
+def _condition_code(c:VolumeConfig, count:int) -> _Code: # `condition`; no lines without one
+    "The tokens of a view from one side, or numbers in the place of another condition."
+    M, numbers, view = c.condition_tokens, c.condition_width, _find_view(c)
+    if not M: return _Code([], [])
+    if view is None:
+        return _Code([], [f'condition = torch.randn({count}, {M}, {numbers})   # put yours here'])
+    side = ', torch.tensor([30.]), torch.tensor([25.])' if view.has_side else ''
+    return _Code(['from mambaflow.data.meshes import shaded',
+                  'from mambaflow.studies.shape_runs import view_tokens'],
+                 [f'view = shaded(shapes[:1], 30., 25., size={view.size})   # azimuth, elevation',
+                  f'condition = view_tokens(view, {view.patch}{side}).expand({count}, -1, -1)'])
+
+# %% ../../nbs/app/06_hub.ipynb #dd640758
+def _cubes_code(c:VolumeConfig, given:Sequence[str]) -> _Code:
+    "What is in the occupied cubes of furniture."
+    draw = _draw_code(c, 'noise', ['coords=cubes.coords', 'lengths=cubes.lengths', *given])
+    return _Code(['from mambaflow.data.shapes import to_signed',
+                  'from mambaflow.flow.samplers import make_noise',
+                  'from mambaflow.nets.volumes import fill_cubes, occupied_cubes', *draw.imports],
+                 ['# which cubes: those of furniture here; a first stage finds them from noise, see',
+                  '# `sample_in_two_stages` of nets/volumes',
+                  f"cubes = occupied_cubes(to_signed(shapes), {c.patch}, '{c.order}')",
+                  'noise = make_noise(cubes.tokens.shape, seed=0)', *draw.lines,
+                  f'drawn = fill_cubes(cubes._replace(tokens=drawn), {c.patch}, {c.size})'])
+
+def _shape_code(c:VolumeConfig) -> _Code:
+    "Shapes from noise."
+    count, view = 2, _condition_code(c, 2)
+    given = _label_code(c, count) + ['condition=condition'] * bool(view.lines)
+    noise = f'({count}, {c.channels}, {c.size}, {c.size}, {c.size})'
+    draw = _cubes_code(c, given) if c.sparse else _draw_code(c, noise, given)
+    data = _shapes_code(c.size, count) if c.sparse or view.imports else _Code([], [])
+    return _Code(['import torch', *data.imports, *view.imports, *draw.imports],
+                 [*data.lines, *view.lines, *draw.lines, 'occupied = drawn > 0'])
+
+# %% ../../nbs/app/06_hub.ipynb #11ef5638
+def _field_code(c:Config) -> _Code:
+    "A picture from a fifth of its pixels."
+    data = _pictures_code(c.channels, c.grid, 1)
+    only = isinstance(c, RegressorConfig)
+    more = [] if only else [f'drawn = reconstruct(model, seen, {c.grid}, samples=2, steps=10)',
+                            '# drawn.mean, drawn.std and drawn.sample, in [-1, 1]']
+    names = 'reconstruct_one_step' if only else 'reconstruct, reconstruct_one_step'
+    noises = ', noises=1' if only else ''
+    size, shape = 2 * c.grid, f'(1, {c.channels}, {2 * c.grid}, {2 * c.grid})'
+    return _Code([*data.imports, 'from mambaflow.data.observations import observe',
+                  f'from mambaflow.fields.reconstruct import {names}'],
+                 [*data.lines, 'seen = observe(pictures, .2)   # a fifth of the pixels',
+                  f'best = reconstruct_one_step(model, seen, {size}{noises})   # {shape}', *more])
+
+def _autoencoder_code(c:Config) -> _Code:
+    "Pictures to latents and back."
+    data = _pictures_code(c.channels, c.image_size)
+    return _Code([*data.imports, 'from mambaflow.data.latents import decode_latents, encode_images'],
+                 [*data.lines, 'latents = encode_images(model, pictures)',
+                  'again = decode_latents(model, latents)   # uint8'])
+
+def _judge_code(c:Config) -> _Code:
+    "Readings of pictures."
+    data = _pictures_code(c.channels, c.image_size)
+    return _Code([*data.imports, 'from mambaflow.studies.judge import judge_readings'],
+                 [*data.lines, 'probabilities, features = judge_readings(model, pictures)',
+                  'digits = probabilities.argmax(1)'])
+
+# %% ../../nbs/app/06_hub.ipynb #6c8f7d7a
+_CALLS = {'BackboneConfig': _picture_code, 'VolumeConfig': _shape_code, 'FieldConfig': _field_code,
+          'HierarchyConfig': _field_code, 'RegressorConfig': _field_code,
+          'AutoencoderConfig': _autoencoder_code, 'JudgeConfig': _judge_code}
+
+def usage(config:Config,        # of the model
+          name:str,             # what `from_pretrained` is given
+          file:str|None=None    # of weights, where there are several
+         ) -> str:              # Python that runs as it stands
+    "How a model is loaded and called."
+    code = _CALLS[type(config).__name__](config)
+    imports = {'from mambaflow.app.hub import from_pretrained', *code.imports}
+    if not any('torch.' in line for line in code.lines): imports.discard('import torch')
+    in_order = sorted(imports, key=lambda line: (not line.startswith('import '), line))
+    named = f', file={file!r}' if file else ''
+    load = f'model = from_pretrained({name!r}{named})'
+    return '\n'.join([*in_order, '', load, *code.lines])
+
 # %% ../../nbs/app/06_hub.ipynb #ee7976aa
 def _files_table(folder:Path, record:Mapping) -> str: # Markdown
     "The weights of a run. Raises ValueError unless each is the file that the record wrote."
@@ -207,9 +352,10 @@ _CARD = '''
 
 {files}
 
+## In use
+
 ```python
-from mambaflow.app.hub import from_pretrained
-model = from_pretrained('{folder}'{named})
+{usage}
 ```
 
 ## Training
@@ -258,10 +404,11 @@ def model_card(folder:str|Path # of a run, with its weights and its run.json
     rows = studied or record.get('rows', [])
     model, data = record['config']['model'], record['data']
     title, _, purpose = KINDS.get(model['class'], _OTHER)
-    several, first = len(digests) > 1, Path(record['weights']['written'][0]['path']).name
+    several = len(digests) > 1
+    first = Path(record['weights']['written'][0]['path']).name if several else None
     text = _CARD.format(
         run=record['run'], title=title, purpose=purpose, experiment=record['experiment'],
-        files=files, folder=_shown_folder(folder), named=f", file='{first}'" if several else '',
+        files=files, usage=usage(from_dict(model), _shown_folder(folder), first),
         data=data['name'], count=data['count'], fingerprint=data['fingerprint'],
         made=_made_text(record), training=_options_table(record['config']['training']),
         model=_models_text(record['config']), results=_results_table(rows),
@@ -300,13 +447,20 @@ class SharedModel(ModelHubMixin, library_name='mambaflow', tags=['mambaflow']):
                  dtype:torch.dtype|None=None          # of the numbers in the file; as in the model
                 ):
         self.net, self.card_of, self.dtype = net, card_of, dtype
+        self.name = ''     # by which others load it
 
     def save_pretrained(self, save_directory:str|Path, **kwargs) -> str|None:
         "Write weights, configuration and card. Raises FileExistsError for a folder that is in use."
         there = [p.name for p in Path(save_directory).glob('*')]
+        self.name = self.name or str(save_directory)
         if not there: return super().save_pretrained(save_directory, **kwargs)
         raise FileExistsError(f'{save_directory} holds {", ".join(sorted(there)[:5])}: '
                               'give a new folder, or delete that one')
+
+    def push_to_hub(self, repo_id:str, **kwargs) -> str:
+        "Upload what `save_pretrained` writes, with a card that names the place."
+        self.name = repo_id
+        return super().push_to_hub(repo_id, **kwargs)
 
     def _save_pretrained(self, save_directory:Path):
         save_model(save_directory/WEIGHTS, self.net, self.net.config, dtype=self.dtype)
@@ -323,18 +477,27 @@ class SharedModel(ModelHubMixin, library_name='mambaflow', tags=['mambaflow']):
 
     def generate_model_card(self, **kwargs) -> ModelCard:
         "The card that came with the model, that of a run, or one that says that there is none."
-        if isinstance(self.card_of, ModelCard): return self.card_of
-        if self.card_of is not None: return model_card(self.card_of)
-        return _bare_card(self.net)
+        if self.card_of is None: return _bare_card(self.net, self.name)
+        is_card = isinstance(self.card_of, ModelCard)
+        card = self.card_of if is_card else model_card(self.card_of)
+        return _moved(card, self.name) if self.name else card
 
 # %% ../../nbs/app/06_hub.ipynb #8a6b1d6a
-def _bare_card(net:nn.Module) -> ModelCard:
+def _moved(card:ModelCard,
+           name:str        # where its weights now are, in one file
+          ) -> ModelCard:
+    "A card that loads its model from another place."
+    loads = r"(?m)^model = from_pretrained\(.*\)$"
+    return ModelCard(re.sub(loads, lambda _: f'model = from_pretrained({name!r})', card.content))
+
+def _bare_card(net:nn.Module, name:str) -> ModelCard: # by which `from_pretrained` finds it
     "The card of a model without a record: its configuration, and that the rest is not known."
     kind = type(net.config).__name__
     title, task, purpose = KINDS.get(kind, _OTHER)
     header = ModelCardData(library_name='mambaflow', pipeline_tag=task, tags=['mambaflow'])
     text = (f'# {title.capitalize()}\n\n{purpose} There is no record of its training beside it: '
             'whoever shares it should add the data, their terms, a licence and measures.\n\n'
+            f'## In use\n\n```python\n{usage(net.config, name)}\n```\n\n'
             f'## Model\n\n`{kind}`\n\n{_options_table(plain(net.config))}\n')
     return ModelCard(f'---\n{header.to_yaml()}\n---\n\n{text}')
 

@@ -275,7 +275,8 @@ class Session:
         names = list(models.models)
         self._send(task, 'models', models.context.values(), names=names,
                    colours=[colour(name, names) for name in names], labels=task.labels(),
-                   context=list(models.context), weights=list(self.sets), solid=models.scene.solid,
+                   context=list(models.context), classes=list(models.class_names),
+                   weights=list(self.sets), solid=models.scene.solid,
                    threshold=models.scene.threshold if models.scene.judge else None)
 
     def _about(self, task:Task, request:Request) -> dict:

@@ -204,7 +204,8 @@ def _words(trajectory:DisplayTrajectory) -> dict:
 def _page_data(rows:Sequence[Mapping[str, DisplayTrajectory]], # a row for each seed and label
                seeds:Sequence[int],
                labels:Sequence[int|None],
-               threshold:float|None                            # of the judge; None without one
+               threshold:float|None,                           # of the judge; None without one
+               classes:Sequence[str]=()                        # names of the labels; empty: numbers
               ) -> dict:                                       # JSON-ready, read by page.js
     "All that the page's script shows."
     sheet = sprite_sheet(rows)
@@ -216,6 +217,7 @@ def _page_data(rows:Sequence[Mapping[str, DisplayTrajectory]], # a row for each 
         colours=[colour(name, names) for name in names],
         seeds=seeds,
         labels=labels,
+        classes=list(classes),
         threshold=threshold,
         solid=bool(example.solids),
         width=width,
@@ -230,12 +232,13 @@ def save_page(path:str|Path,                         # ends in .html
               title:str='From noise to data',        # the page's heading
               text:str='',                           # a sentence below: which weights and sampler
               context:Mapping[str, Tensor]|None=None,# beside the noise, uint8 (C, H, W)
-              threshold:float|None=None              # the judge's; without one no curve is drawn
+              threshold:float|None=None,             # the judge's; without one no curve is drawn
+              classes:Sequence[str]=()               # names of the labels; empty: numbers alone
              ) -> Path:                              # the file
     "Write one self-contained page. Raises ValueError for nothing to show and for a missing pair."
     seeds, labels = _all_pairs(trajectories)
     rows = [trajectories[seed, label] for seed in seeds for label in labels]
-    data = json.dumps(_page_data(rows, seeds, labels, threshold))
+    data = json.dumps(_page_data(rows, seeds, labels, threshold, classes))
     parts = dict(
         style=read_asset('page.css') + read_asset('stepper.css'),
         script=mesh_asset('meshes.js') + read_asset('stepper.js') + read_asset('page.js'),

@@ -124,11 +124,15 @@ class _Sampling(NamedTuple):
 
 _DEFAULT_STEPS = {'shortcut': 4, 'cosine-ddim': 50, 'ddpm': NOISE_STEPS}  # of all others 10
 
+def _usual_sampler(config:Config) -> str: # one of `sampler_names`
+    "The sampler that a model is drawn with when none is named."
+    return next(name for name in ('shortcut', 'cosine-ddim', 'euler')
+                if name in sampler_names(config))
+
 def _choose_sampling(args:argparse.Namespace, config:Config) -> _Sampling:
     "A sampler that fits a model. Raises ValueError that names those which do."
     fitting = sampler_names(config)
-    usual = next(name for name in ('shortcut', 'cosine-ddim', 'euler') if name in fitting)
-    name = usual if args.sampler is None else args.sampler
+    name = _usual_sampler(config) if args.sampler is None else args.sampler
     steps = _DEFAULT_STEPS.get(name, 10) if args.steps is None else args.steps
     if name == 'ddpm' and name in fitting:
         if steps == NOISE_STEPS: return _Sampling(sampler_of(config, name, 1), name, steps)
@@ -261,14 +265,19 @@ class _View(NamedTuple):
     size:int       # pixels per side
     has_side:bool  # whether the tokens name the side, too
 
-def _view_of(path:str, config:VolumeConfig) -> _View|None: # None for a model without a condition
-    "The view that a model needs, from its tokens. Raises CheckpointError for other conditions."
+def _find_view(config:VolumeConfig) -> _View|None: # None where the condition is no view
+    "How the view was cut that a condition is made of, from the numbers in its tokens."
     M, numbers = config.condition_tokens, config.condition_width
-    if not M: return None
     for more in (0, 4):                                # p^2 and, with the side, 4 numbers
         patch, across = math.isqrt(max(numbers - more, 0)), math.isqrt(M)
         if patch and (patch**2, across**2) == (numbers - more, M):
             return _View(patch, patch * across, bool(more))
+
+def _view_of(path:str, config:VolumeConfig) -> _View|None: # None for a model without a condition
+    "The view that a model needs. Raises CheckpointError for other conditions."
+    M, numbers = config.condition_tokens, config.condition_width
+    view = _find_view(config)
+    if view or not M: return view
     raise CheckpointError(f'{path}: its condition, {M} tokens of {numbers} numbers, is no view in '
                           'square patches. In Python pass it to `sample` of flow/samplers as '
                           f'condition=, shaped (count, {M}, {numbers})')

@@ -3,7 +3,7 @@
 // Pictures in events are objects of ImageData; nothing is computed here but what is drawn.
 
 function stepper(root, options, ask) {
-  const model = {names: [], colours: [], labels: [], context: [], weights: [], pair: [0, 1]};
+  const model = {names: [], colours: [], labels: [], classes: [], context: [], weights: [], pair: [0, 1]};
   let run = {request: {}, times: [0, 1], rows: [], noise: null, busy: false, words: ''};
   const memory = new Map();                          // runs by their requests, the newest last
   let step = 0;
@@ -273,7 +273,8 @@ function stepper(root, options, ask) {
 
   function addDigit(value) {
     const any = value === null;
-    const properties = {textContent: any ? 'any' : String(value), className: any ? 'mf-any' : '',
+    const words = [value, model.classes[value]].filter(part => part !== undefined).join(' ');
+    const properties = {textContent: any ? 'any' : words, className: any ? 'mf-any' : '',
       onclick: () => change({label: value})};
     return add(digits, 'button', properties, {role: 'radio', 'data-label': value});
   }
@@ -303,6 +304,7 @@ function stepper(root, options, ask) {
     const noun = model.solid ? 'class' : 'digit';
     digitTitle.textContent = model.solid ? 'Class' : 'Digit';
     digits.setAttribute('aria-label', noun);
+    digits.classList.toggle('mf-named', model.classes.length > 0);
     digits.replaceChildren();
     event.labels.forEach(addDigit);
     digitPart.hidden = event.labels.length < 2;

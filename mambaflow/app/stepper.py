@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FIELD_CONFIGS', 'RUN_FILES', 'MAKES', 'Request', 'check_request', 'ExactFlow', 'Observed', 'observe_photo',
-           'GridField', 'open_models', 'picture_shape', 'Cancelled', 'make_cancellable', 'guided_at_once',
-           'velocity_of', 'to_pictures', 'describe_reading', 'pack_voxels', 'Scene', 'Watched', 'run_batch',
-           'run_model', 'can_batch', 'ModelSet', 'named_checkpoints', 'Weights', 'find_weights', 'judge_reads',
-           'write_page']
+           'GridField', 'ShapeView', 'ViewedShape', 'open_models', 'picture_shape', 'Cancelled', 'make_cancellable',
+           'guided_at_once', 'velocity_of', 'to_pictures', 'describe_reading', 'pack_voxels', 'Scene', 'Watched',
+           'run_batch', 'run_model', 'can_batch', 'ModelSet', 'named_checkpoints', 'Weights', 'find_weights',
+           'judge_reads', 'write_page']
 
 # %% ../../nbs/app/03_stepper.ipynb #26bd2277
 import argparse
@@ -29,19 +29,22 @@ from torch import Tensor
 from tqdm import tqdm
 from .commands import EXPECTED, MOST_GUIDANCE, MOST_STEPS, check_range
 from .page import DisplayTrajectory, Reading, figure, plural, save_page
-from .sample import _require_finite, _require_model, open_model
+from .sample import (_find_view, _read_view, _require_finite, _require_model,
+                                  open_model)
 from ..config import choose, repo_path
 from ..data.images import to_float, to_uint8
 from ..data.meshes import shaded
 from ..data.observations import Observations, observe
 from ..data.photos import _photo_crops, area_reduce, photo_files
+from ..data.shapes import FURNITURE, draw_furniture
 from ..fields.presets import FIELDS
 from ..fields.reconstruct import grid_condition, paste_observed, to_image
-from ..flow.path import guided, x1_to_velocity
+from ..flow.path import extrapolate, guided, x1_to_velocity
 from ..flow.samplers import SAMPLERS, Sampler, make_noise, sample
 from ..nets.backbones import KINDS, BackboneConfig
 from ..nets.volumes import VolumeConfig
 from ..studies.judge import JudgeConfig, judge_readings, recognised
+from ..studies.shape_runs import view_tokens
 from ..training.checkpoints import CheckpointError, read_config
 
 # %% ../../nbs/app/03_stepper.ipynb #dfbd17e0
@@ -157,6 +160,64 @@ class GridField(nn.Module):
         values = x_t.flatten(2).mT
         return to_image(self.model(values, t, **self.condition), self.config.image_size)
 
+# %% ../../nbs/app/03_stepper.ipynb #f820c715
+_SIDE = -60., 25.   # azimuth and elevation in degrees, from where the states are shown, too
+
+class ShapeView:
+    "A shape from one side, for models that draw what they are shown."
+    def __init__(self, file:str|Path|None=None,     # a picture; None: a piece of furniture
+                 side:Sequence[float]|None=None):   # azimuth and elevation in degrees; None:
+                                                    # not known of a picture
+        self.file = file
+        self.side = tuple(side or (() if file else _SIDE))
+        if self.side and not (len(self.side) == 2 and all(map(math.isfinite, self.side))):
+            raise ValueError('the side of a view is an azimuth and an elevation in degrees, such '
+                             f'as (30, 25), got {side}')
+
+    def picture(self, size:int # pixels per side
+               ) -> Tensor:    # uint8 (1, 1, size, size), grey on black
+        "The view. Raises ValueError for a file that is no picture."
+        if self.file: return _read_view(self.file, size)
+        voxels, _ = draw_furniture(2, 'test')
+        return shaded(voxels[1:], *self.side, size)
+
+    def tokens(self, config:VolumeConfig # of a model that has a condition
+              ) -> Tensor:               # (1, M, F)
+        "The view as a model is given it. Raises ValueError for one that needs something else."
+        view = _find_view(config)
+        if view is None:
+            raise ValueError(f'its condition, {config.condition_tokens} tokens of '
+                             f'{config.condition_width} numbers, is no view in square patches: '
+                             'pass condition= to ModelSet')
+        if view.has_side and not self.side:
+            raise ValueError('is given the side of its view: pass side=(AZIMUTH, ELEVATION), on '
+                             'the command line --side AZIMUTH ELEVATION, such as --side 30 25')
+        angles = [torch.tensor([angle]) for angle in self.side] if view.has_side else []
+        return view_tokens(self.picture(view.size), view.patch, *angles)
+
+# %% ../../nbs/app/03_stepper.ipynb #2c9a9bf8
+class ViewedShape(nn.Module):
+    "A model that draws what a view shows as one that draws from noise alone."
+    def __init__(self, model:nn.Module, # of shapes, with a condition
+                 view:ShapeView):       # what it is given
+        super().__init__()
+        self.model, self.config = model.eval(), model.config
+        device = next(model.parameters()).device
+        self.register_buffer('tokens', view.tokens(model.config).to(device), persistent=False)
+        self.picture = view.picture(_find_view(model.config).size)[0] # uint8 (1, R, R)
+
+    def drop_condition(self, *arguments, **condition) -> dict:
+        "That of the model: what leaves out the label leaves out the view, as in training."
+        return self.model.drop_condition(*arguments, **condition)
+
+    def forward(self, x_t:Tensor,               # (B, 1, S, S, S)
+                t:Tensor,                       # (B,)
+                label:Tensor|None=None,         # (B,) class numbers
+                dropped:Tensor|None=None        # (B,) bool, where label and view are left out
+               ) -> Tensor:                     # (B, 1, S, S, S) velocity
+        tokens = self.tokens.expand(len(x_t), -1, -1)
+        return self.model(x_t, t, label=label, condition=tokens, dropped=dropped)
+
 # %% ../../nbs/app/03_stepper.ipynb #f7d48327
 _Model = nn.Module|Callable|str|Path # a module, a function (x_t, t, **condition) -> v, or a file
 
@@ -179,8 +240,16 @@ def _require_dense(model:Callable):
         raise ValueError(f'its shapes have {config.channels} channels, and shapes are shown from '
                          'one, which is above 0 inside')
 
+def _given(model:Callable, see:Callable|None, view:ShapeView|None) -> Callable:
+    "A model of fields with its observations, one of shapes with the view that it draws from."
+    config = getattr(model, 'config', None)
+    if isinstance(config, FIELD_CONFIGS) and see: return GridField(model, see())
+    draws_from_view = isinstance(config, VolumeConfig) and config.condition_tokens and view
+    return ViewedShape(model, view) if draws_from_view else model
+
 def open_models(models:Mapping[str, _Model],         # name -> model, or its file
-                see:Callable|None=None              # () -> `Observed`, for models of fields
+                see:Callable|None=None,             # () -> `Observed`, for models of fields
+                view:ShapeView|None=None            # for models of shapes that draw from one
                ) -> tuple[dict[str, Callable|None], # name -> model, None where it failed
                           dict[str, str]]:          # name -> reason
     "Load what is given as a path. Raises ValueError only when there is no model at all."
@@ -192,8 +261,7 @@ def open_models(models:Mapping[str, _Model],         # name -> model, or its fil
         try:
             candidate = _open(model)
             _require_dense(candidate)
-            is_field = isinstance(getattr(candidate, 'config', None), FIELD_CONFIGS)
-            opened[name] = GridField(candidate, see()) if is_field and see else candidate
+            opened[name] = _given(candidate, see, view)
         except EXPECTED as e: problems[name] = str(e) or type(e).__name__
     return opened, problems
 
@@ -246,8 +314,7 @@ def guided_at_once(model:nn.Module, # with `drop_condition`, such as a backbone
         dropped = torch.arange(2 * len(t), device=t.device) < len(t)
         twice = [torch.cat([part, part]) for part in (x_t, t, label)]
         v = model(*twice, dropped=dropped)
-        unconditional, conditional = v.chunk(2)
-        return unconditional + weight * (conditional - unconditional)
+        return extrapolate(*v.chunk(2), weight)
     return velocity
 
 def _guided(model:Callable, weight:float, condition:Mapping) -> Callable: # (x_t, t, label) -> v
@@ -499,6 +566,14 @@ def _open_judge(judge:_Model|None, threshold:float) -> tuple[nn.Module|None, flo
     return model, threshold
 
 # %% ../../nbs/app/03_stepper.ipynb #7dcbc7bb
+def _classes_of(model:_Model) -> tuple[str, ...]: # empty where nobody knows
+    "Names of the classes that a file of weights was trained with: furniture's."
+    if not isinstance(model, (str, Path)): return ()
+    try: data = read_config(model)[1].get('data')
+    except EXPECTED: return ()
+    source = str(data.get('name')) if isinstance(data, dict) else ''
+    return FURNITURE if re.match('furniture(@|/)', source) else ()
+
 class ModelSet:
     "Models with the same noise; `problems` (name -> reason) lists those that cannot run."
     def __init__(self,
@@ -509,13 +584,18 @@ class ModelSet:
                  condition:Mapping|None=None,        # of a field: coordinates, observations
                  show:Callable=to_pictures,          # states (N, ...) -> uint8 (N, C, H, W)
                  context:Mapping[str, Tensor]|None=None, # further pictures, uint8 (C, H, W)
-                 photo:str|Path|None=None):          # what models of fields are given a fifth of
+                 photo:str|Path|None=None,           # what models of fields are given a fifth of
+                 view:str|Path|None=None,            # a picture, for models that draw shapes from
+                                                     # one; None: that of a chair
+                 side:Sequence[float]|None=None):    # of the view: azimuth, elevation in degrees
         see = None if condition else cache(partial(observe_photo, photo))
-        self.models, unopened = open_models(models, see)
+        look = None if condition else ShapeView(view, side)
+        self.models, unopened = open_models(models, see, look)
         shape = _shared_shape(self.models, shape)
         self.problems = _misfits(self.models, shape) | unopened
         self.of_fields = any(isinstance(m, GridField) for m in self.models.values())
         self.context = dict(context or {}) | (see().context if self.of_fields else {})
+        self.context |= self._view()
         judge, threshold = _open_judge(judge, threshold)
         self.scene = Scene(shape, condition or {}, show, judge, threshold)
         if judge is not None and (self.scene.solid or self.of_fields):
@@ -527,6 +607,14 @@ class ModelSet:
         for model in self.models.values(): make_cancellable(model)
         most = max(_n_classes(model) or 0 for model in self.models.values())
         self.classes = None if condition else most    # 0 without labels, None for a field
+        named = {_classes_of(model) for model in models.values()}
+        names = named.pop() if len(named) == 1 else ()
+        self.class_names = names if len(names) == self.classes else () # empty: numbers alone
+
+    def _view(self) -> dict[str, Tensor]: # name -> uint8 (1, R, R); empty without one
+        "The largest of the views that models of shapes are given."
+        views = [m.picture for m in self.models.values() if isinstance(m, ViewedShape)]
+        return {'view': max(views, key=Tensor.numel)} if views else {}
 
     def run_models(self, request:Request) -> dict[str, DisplayTrajectory]:
         "A trajectory or a problem of each model, one after the other."
@@ -590,6 +678,7 @@ class ModelSet:
         text = f'{request.sampler}, {plural(request.steps, "step")}{guidance}'
         threshold = self.scene.threshold if self.scene.judge else None
         return save_page(path, trajectories, context=self.context, threshold=threshold,
+                         classes=self.class_names,
                          **{'text': text, **page})
 
 # %% ../../nbs/app/03_stepper.ipynb #15771b21
@@ -644,9 +733,12 @@ class Weights:
     origin:str                 # where they come from, for a person
     judge:Path|None=None       # reads every picture
     photo:Path|None=None       # what models of fields are given a fifth of
+    view:Path|None=None        # a picture, for models that draw shapes from one
+    side:tuple[float, ...]=()  # of the view: azimuth and elevation in degrees
 
     def __call__(self) -> ModelSet:
-        models = ModelSet(self.files, judge=self.judge, photo=self.photo)
+        models = ModelSet(self.files, judge=self.judge, photo=self.photo, view=self.view,
+                          side=self.side)
         models.origin = self.origin
         return models
 
@@ -690,7 +782,10 @@ def write_page(args:argparse.Namespace # of `page_parser`
               ):
     "Write the page of some checkpoints, and say which of them it does not show."
     request = Request(guidance=args.guidance, sampler=args.sampler, steps=args.steps)
-    models = ModelSet(named_checkpoints(args.checkpoints), judge=args.judge, photo=args.photo)
+    models = ModelSet(named_checkpoints(args.checkpoints), judge=args.judge, photo=args.photo,
+                      view=args.view, side=args.side)
+    if args.view and not (models.problems or 'view' in models.context):
+        raise ValueError('--view: none of these models draws from a view: leave it out')
     path = models.save_html(args.out, range(args.seeds), request=request)
     for name, problem in models.problems.items(): print(f'{name} is not shown: {problem}')
     print(path)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['expand_time', 'PathSample', 'path_sample', 'flow_matching_loss', 'check_finite', 'gaussian_velocity', 'LossEstimate',
            'estimate_independent_loss', 'independent_token_loss', 'velocity_to_x1', 'x1_to_velocity',
-           'velocity_to_score', 'guided', 'autoguided']
+           'velocity_to_score', 'extrapolate', 'autoguided', 'guided']
 
 # %% ../../nbs/flow/01_path.ipynb #ab770774
 from collections.abc import Callable
@@ -202,25 +202,34 @@ def velocity_to_score(v:Tensor,   # (B, ...)
     return -(x_t - t * v) / (1 - t)
 
 # %% ../../nbs/flow/01_path.ipynb #f2dcb2d1
-def guided(model:Callable,     # (x_t, t, label=None) -> v, trained with label dropout
-           weight:float        # w: 0 ignores the label, 1 follows it, more exaggerates it
-          ) -> Callable:       # (x_t, t, label, condition=..., ...) -> v
-    """Classifier-free guidance as a velocity model of its own, by a label, by a `condition`, or by
-    both. What else a model needs, such as coordinates, both calls get."""
-    def velocity(x_t:Tensor, t:Tensor, label:Tensor|None=None, **rest) -> Tensor:
-        places = {name: v for name, v in rest.items() if name != 'condition'}
-        unconditional = model(x_t, t, **places)
-        conditional = model(x_t, t, label=label, **rest)
-        return unconditional + weight * (conditional - unconditional)
-    return velocity
+def extrapolate(worse:Tensor, # (B, ...) velocity
+                good:Tensor,  # the same of a better model
+                weight:float  # w: 0 the worse one, 1 the good one, above 1 away from the worse
+               ) -> Tensor:   # (B, ...) velocity
+    "The line from one velocity through another: all guidance is this."
+    return worse + weight * (good - worse)
 
-# %% ../../nbs/flow/01_path.ipynb #98b8d61b
+# %% ../../nbs/flow/01_path.ipynb #a9565b07
 def autoguided(model:Callable, # (x_t, t, **condition) -> v
                worse:Callable, # the same, of a worse version of the model
                weight:float    # 0: the worse one, 1: the model alone, above 1: away from the worse
               ) -> Callable:   # (x_t, t, **condition) -> v
     "Autoguidance (Karras et al. 2024) as a velocity model of its own."
     def velocity(x_t:Tensor, t:Tensor, **condition) -> Tensor:
-        own, other = (m(x_t, t, **condition) for m in (model, worse))
-        return other + weight * (own - other)
+        other, own = (m(x_t, t, **condition) for m in (worse, model))
+        return extrapolate(other, own, weight)
+    return velocity
+
+# %% ../../nbs/flow/01_path.ipynb #149d0dd6
+def guided(model:Callable,     # (x_t, t, label=None) -> v, trained with label dropout
+           weight:float        # w: 0 ignores the label, 1 follows it, more exaggerates it
+          ) -> Callable:       # (x_t, t, label, condition=..., ...) -> v
+    """Classifier-free guidance as a velocity model of its own, by a label, by a `condition`, or by
+    both. What else a model needs, such as coordinates, both calls get."""
+    def unconditional(x_t:Tensor, t:Tensor, label:Tensor|None=None, condition:Tensor|None=None,
+                      **places) -> Tensor:
+        return model(x_t, t, **places)
+    away = autoguided(model, unconditional, weight)
+    def velocity(x_t:Tensor, t:Tensor, label:Tensor|None=None, **rest) -> Tensor:
+        return away(x_t, t, label=label, **rest)
     return velocity

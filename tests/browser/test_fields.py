@@ -60,6 +60,26 @@ def test_fields_accessible(browser, fields, scheme):  # noqa: F811
     assert violations(s.page, 'body') == []
 
 
+def test_the_view_stands_beside_the_noise(browser, tmp_path):  # noqa: F811
+    "A model that draws from a view is given a chair's, which the page shows, and the other is not."
+    torch.manual_seed(0)
+    cubes = dict(kind='PT', size=16, patch=4, width=12, depth=2, heads=1, mlp_width=16, cond_width=8)
+    for name, more in (('PM', dict(condition_tokens=64, condition_width=20)), ('PT', {})):
+        model = VolumeConfig(**cubes, **more).build()
+        for p in model.parameters(): p.data += .05 * torch.randn_like(p)
+        save_model(tmp_path/name/'model.safetensors', model, model.config)
+    models = find_weights(tmp_path)()
+    s = Static(browser, models.save_html(tmp_path/'page.html', (0,)))
+    names = s.page.locator('.mf-context h2').all_inner_texts()
+    assert [name.lower() for name in names] == ['view']
+    view, = pixels(s.page, '.mf-context img')
+    assert view not in {*s.noise(), *s.models()}
+    size = s.page.locator('.mf-context img').evaluate('e => [e.naturalWidth, e.naturalHeight]')
+    assert size == [32, 32]
+    assert violations(s.page, 'body') == [] and unnamed_pictures(s.page) == [] and s.errors == []
+    shot(s.page, 'view_static')
+
+
 def test_live_fields_then_shapes(browser, tmp_path):  # noqa: F811
     "The notebook finds what `make fields` and `make shapes` leave, and no judge is in their way."
     root = tmp_path/'repo'

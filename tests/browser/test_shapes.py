@@ -9,7 +9,9 @@ from test_stepper import (Live, Static, browser, make_root, pixels, shot, start_
                           text, unnamed_pictures, until, violations)
 
 from mambaflow.app.stepper import ExactFlow, ModelSet
-from mambaflow.data.shapes import draw_furniture
+from mambaflow.data.shapes import FURNITURE, draw_furniture
+from mambaflow.nets.volumes import VolumeConfig
+from mambaflow.training.checkpoints import save_model
 
 CELL = """
 from mambaflow.app.live import TrajectoryStepper
@@ -84,6 +86,27 @@ def test_no_judge_and_a_class(browser, shapes):  # noqa: F811
     assert s.page.locator('.mf-digits').get_attribute('aria-label') == 'class'
     outside = [url for url in s.requests if not url.startswith(('file:', 'data:'))]
     assert outside == []
+
+
+@pytest.mark.parametrize('width', [1440, 400])
+def test_classes_have_names(browser, tmp_path, width):  # noqa: F811
+    "Weights that were trained with furniture: each number with its name, and keys choose numbers."
+    config = VolumeConfig(kind='PT', classes=6, size=16, patch=4, width=12, depth=1, heads=1,
+                          mlp_width=16, cond_width=8)
+    file = save_model(tmp_path/'PT.safetensors', config.build(), config,
+                      data={'name': 'furniture/train'})
+    page = ModelSet({'PT': file}).save_html(tmp_path/'page.html', (0,))
+    s = Static(browser, page, width)
+    words = s.page.locator('.mf-digits button').all_inner_texts()
+    assert words == [f'{number} {name}' for number, name in enumerate(FURNITURE)]
+    s.press('4')
+    assert s.page.locator('.mf-digits [aria-checked=true]').inner_text() == '4 sofa'
+    cut = s.page.locator('.mf-digits button').evaluate_all(
+        'all => all.filter(b => b.scrollWidth > b.clientWidth + 1).length')
+    assert cut == 0
+    assert s.page.evaluate('document.documentElement.scrollWidth') <= width
+    assert violations(s.page, 'body') == [] and s.errors == []
+    shot(s.page, f'shapes_named_{width}')
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
