@@ -24,7 +24,8 @@ SEED = int(os.environ.get('SEED', 0))     # of what a notebook draws without a s
 WORKERS = 2
 WITHOUT = ROOT/'tools'/'without'   # what processes that the tests start need not load
 # imported once; each notebook runs in a process of its own that is forked from there
-LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torchvision', 'accelerate', 'numba',
+LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torch._inductor.pattern_matcher', 'torchvision',
+             'accelerate', 'numba',
              'matplotlib.pyplot', 'matplotlib_inline.config', 'pandas', 'pandas.io.formats.style',
              'scipy.interpolate', 'scipy.ndimage', 'scipy.optimize', 'scipy.stats', 'sklearn.datasets', 'sklearn.neighbors',
              'skimage.metrics', 'torchdiffeq', 'ipywidgets', 'nbformat', 'nbclient', 'papermill',
