@@ -57,7 +57,6 @@ def _share_types(interpreter): # `triton.runtime.interpreter`
 
     block_type.__init__, tensor.__init__ = describe_block, describe_once
 
-# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #c3ec1378
 def _shorten(interpreter): # `triton.runtime.interpreter`
     "Shorter ways to equal results: types of numbers, blocks of one shape, `tl.xor_sum`."
     find_type, semantic = interpreter._get_np_dtype, type(interpreter.interpreter_semantic)
@@ -83,14 +82,13 @@ def _shorten(interpreter): # `triton.runtime.interpreter`
     semantic.broadcast_impl_value = broadcast_others
     interpreter.ReduceOps.apply_impl = reduce_whole
 
-# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #d90d0b29
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #c3ec1378
 def _hasten(interpreter): # `triton.runtime.interpreter`
     "Leave out what the interpreter does again and what it does not use. Results stay the same."
     needed = ('_LangPatchScope', 'ReduceOps', 'interpreter_semantic')
     if not all(hasattr(interpreter, name) for name in needed): return  # another version of Triton
     for change in (_prepare_once, _share_types, _shorten): change(interpreter)
 
-# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #544eb37a
 def interpret_without_gpu() -> bool: # whether the interpreter was chosen
     "Without a GPU, choose Triton's interpreter. Call this before importing any kernel."
     if torch.cuda.is_available(): return False
