@@ -24,16 +24,20 @@ SEED = int(os.environ.get('SEED', 0))     # of what a notebook draws without a s
 WORKERS = 2
 WITHOUT = ROOT/'tools'/'without'   # what processes that the tests start need not load
 # imported once; each notebook runs in a process of its own that is forked from there
-LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torchvision', 'accelerate', 'numba',
+LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torch._inductor.pattern_matcher', 'torchvision',
+             'accelerate', 'numba',
              'matplotlib.pyplot', 'matplotlib_inline.config', 'pandas', 'pandas.io.formats.style',
              'scipy.interpolate', 'scipy.ndimage', 'scipy.optimize', 'scipy.stats', 'sklearn.datasets', 'sklearn.neighbors',
              'skimage.metrics', 'torchdiffeq', 'ipywidgets', 'nbformat', 'nbclient', 'papermill',
              'fastcore.test', 'nbdev.process', 'execnb.shell')
 FRESH = get_context('forkserver')
 # begun first, the longest first, so that none is left when the other worker has nothing more to do
-SLOW = ('06_trainer', '02_model', '04_conformance', '05_judge', '07_mamba2', '03_neighbours', '10_worker', '03_scan', '04_ssd',
-        '09_volumes', '02_samplers', '06_hierarchy', '06_diffusion', '04_reconstruct', 'cost', '01_scan', 'several_gpus',
-        '04_mask_check', 'step', '05_conv', 'train_judge', 'every_scale', '07_backbones', '05_rivals', '03_metrics', 'tour', 'plans')
+SLOW = ('02_model', '06_trainer', '04_conformance', 'train_judge', '10_worker', '05_judge', '03_neighbours',
+        '09_volumes', '04_ssd', '07_mamba2', '06_hierarchy', 'several_gpus', '02_samplers', 'cost', '04_mask_check',
+        '03_metrics', '06_diffusion', '04_reconstruct', '01_scan', '03_scan', 'every_scale', '06_benchmarks',
+        '01_sample', 'step', '03_mamba', 'tour', '07_backbones', '03_stepper', '05_rivals', 'plans', '04_multiscale',
+        'quality', '08_runs', '05_conv', '03_records', '03_photos', 'calibration', 'labels', '05_latents',
+        'which_sampler', 'scan', '02_weights', '05_processes', '05_likelihood', '07_shortcut', '03_posterior')
 
 class Result(NamedTuple):
     "What became of a notebook."

@@ -248,7 +248,9 @@ def _convolutions(config:JudgeConfig) -> tuple[nn.Module, int]:
     w = config.width
     blocks = [_conv_block(config.channels, w, 5, 2), _conv_block(w, 2*w, 3, 2),
               _conv_block(2*w, 4*w, 3, 1)]
-    return nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(4), nn.Flatten()), 64 * w
+    side = math.ceil(config.image_size / 4)                   # of what they put out
+    pool = nn.Identity() if side == 4 else nn.AdaptiveAvgPool2d(4)
+    return nn.Sequential(*blocks, pool, nn.Flatten()), 64 * w
 
 # %% ../../nbs/studies/05_judge.ipynb #caabe3d7
 def _mlp(width:int, hidden:int) -> nn.Module:

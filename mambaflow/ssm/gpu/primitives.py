@@ -14,12 +14,9 @@ import sys
 import torch
 
 # %% ../../../nbs/ssm/gpu/01_primitives.ipynb #66adf009
-def _hasten(interpreter): # `triton.runtime.interpreter`
-    "Leave out what the interpreter does again and what it does not use. Results stay the same."
-    if not hasattr(interpreter, '_LangPatchScope'): return     # another version of Triton
+def _prepare_once(interpreter): # `triton.runtime.interpreter`
+    "Prepare the language once a launch, and look at overflows in debug mode only."
     prepare, launch = interpreter._patch_lang, interpreter.GridExecutor.__call__
-    find_type = interpreter._get_np_dtype
-    find_once = functools.cache(find_type)
     prepared = set()         # globals of the functions for which this launch has prepared
 
     def prepare_once(f):
@@ -31,15 +28,67 @@ def _hasten(interpreter): # `triton.runtime.interpreter`
         prepared.clear()     # the last launch has undone what it prepared
         return launch(self, *args, **kwargs)
 
-    def number_type(x): return (find_once if type(x) is interpreter.tl.dtype else find_type)(x)
-
     interpreter._patch_lang = prepare_once
     interpreter.GridExecutor.__call__ = launch_afresh
-    interpreter._get_np_dtype = number_type
     builder = interpreter.interpreter_builder
     builder.options = dataclasses.replace(builder.options, sanitize_overflow=builder.options.debug)
 
-# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #544eb37a
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #39582816
+def _share_types(interpreter): # `triton.runtime.interpreter`
+    "Describe each type of a block, and each kind of tensor, once."
+    core = interpreter.tl.core
+    block_type, tensor = core.block_type, core.tensor
+    describe, describe_tensor = block_type.__init__, tensor.__init__
+    known = {}               # element type and shape -> the attributes of such a type of block
+
+    def describe_block(self, element_ty, shape):
+        sizes = [s.value if isinstance(s, core.constexpr) else s for s in shape]
+        key = (type(element_ty), str(element_ty), *sizes)
+        if key in known: self.__dict__ = known[key]
+        else:
+            describe(self, element_ty, shape)
+            known[key] = self.__dict__
+
+    def describe_once(self, handle, type):
+        if '_of_tensors' not in type.__dict__:
+            describe_tensor(self, None, type)
+            type._of_tensors = self.__dict__.copy()
+        self.__dict__.update(type._of_tensors, handle=handle, type=type)
+
+    block_type.__init__, tensor.__init__ = describe_block, describe_once
+
+def _shorten(interpreter): # `triton.runtime.interpreter`
+    "Shorter ways to equal results: types of numbers, blocks of one shape, `tl.xor_sum`."
+    find_type, semantic = interpreter._get_np_dtype, type(interpreter.interpreter_semantic)
+    find_once = functools.cache(find_type)
+    broadcast, reduce = semantic.broadcast_impl_value, interpreter.ReduceOps.apply_impl
+    standard, bitwise_xor = interpreter.tl.standard, interpreter.np.bitwise_xor
+
+    def number_type(x): return (find_once if type(x) is interpreter.tl.dtype else find_type)(x)
+
+    def broadcast_others(self, lhs, rhs):
+        of_blocks = lhs.type.is_block() and rhs.type.is_block()
+        if of_blocks and lhs.type.shape.values == rhs.type.shape.values: return lhs, rhs
+        return broadcast(self, lhs, rhs)
+
+    def reduce_whole(self, input):
+        if self.combine_fn is not standard._xor_combine or self.axis is None:
+            return reduce(self, input)
+        x, = input
+        whole = bitwise_xor.reduce(x.handle.data, axis=self.axis, keepdims=self.keep_dims)
+        return self.to_tensor(whole, x.dtype)
+
+    interpreter._get_np_dtype = number_type
+    semantic.broadcast_impl_value = broadcast_others
+    interpreter.ReduceOps.apply_impl = reduce_whole
+
+# %% ../../../nbs/ssm/gpu/01_primitives.ipynb #c3ec1378
+def _hasten(interpreter): # `triton.runtime.interpreter`
+    "Leave out what the interpreter does again and what it does not use. Results stay the same."
+    needed = ('_LangPatchScope', 'ReduceOps', 'interpreter_semantic')
+    if not all(hasattr(interpreter, name) for name in needed): return  # another version of Triton
+    for change in (_prepare_once, _share_types, _shorten): change(interpreter)
+
 def interpret_without_gpu() -> bool: # whether the interpreter was chosen
     "Without a GPU, choose Triton's interpreter. Call this before importing any kernel."
     if torch.cuda.is_available(): return False
