@@ -26,7 +26,7 @@ from ..flow.path import guided
 from ..flow.shortcut import sampler_names, sampler_of
 from ..nets.autoencoder import Autoencoder
 from ..nets.backbones import BackboneConfig
-from ..nets.volumes import VolumeConfig, sample_in_two_stages
+from ..nets.volumes import SIDE_NUMBERS, VolumeConfig, sample_in_two_stages
 from ..training.checkpoints import (_check_device, _NoConfig, load_into, load_model,
                                             load_weights, nonfinite_weights, read_config)
 from ..training.files import CheckpointError, nearby_config, read_run_json, stored_config
@@ -268,7 +268,7 @@ class _View(NamedTuple):
 def _find_view(config:VolumeConfig) -> _View|None: # None where the condition is no view
     "How the view was cut that a condition is made of, from the numbers in its tokens."
     M, numbers = config.condition_tokens, config.condition_width
-    for more in (0, 4):                                # p^2 and, with the side, 4 numbers
+    for more in (0, SIDE_NUMBERS):                     # p^2, or so many more with the side
         patch, across = math.isqrt(max(numbers - more, 0)), math.isqrt(M)
         if patch and (patch**2, across**2) == (numbers - more, M):
             return _View(patch, patch * across, bool(more))
