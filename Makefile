@@ -44,8 +44,7 @@ TRAIN_SHAPE = $(RUN) $(NBS)/shapes/train_shape.ipynb $(SHAPES)/$(1)/train_shape.
           -f $(NBS)/plans/shapes_cpu.yaml -p backbone $(1) -p out $(SHAPES)/$(1)
 REPORT := python -W ignore tools/report.py
 
-.PHONY: demo shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide cards paper slim readme chromium
-fields: export OMP_NUM_THREADS = 2     # one process, and nothing beside it
+.PHONY: demo fields shapes test test-browser test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards test-how-to fuzz lab docs stepper guide cards paper slim readme chromium
 
 $(READY): settings.ini setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) found: install Python 3.11 to 3.13," \
@@ -102,7 +101,9 @@ shapes: $(READY)
 	@echo "Turn it: $(SHAPES)/stepper.html in a browser, from noise to furniture, step by step"
 
 # two threads on busy cores wait for each other and can be many times slower
-demo fields shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper guide paper: export OMP_NUM_THREADS = 1
+demo shapes test test-browser docs test-docs test-kill test-workflow test-processes test-slurm test-kubernetes test-cards fuzz stepper guide paper: export OMP_NUM_THREADS = 1
+# one run, with nothing beside it
+fields: export OMP_NUM_THREADS = 2
 # two runs go side by side
 demo shapes: export BARS = lines
 test: $(READY)
