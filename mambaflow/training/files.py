@@ -11,6 +11,7 @@ import difflib
 import json
 import os
 import time
+from glob import glob
 from pathlib import Path
 from typing import Any
 from ..config import read_json, regular_file
@@ -40,7 +41,9 @@ _PLACES = ('*', '*/*', '*/checkpoints*/*')
 def find_checkpoints(folder:str|Path # where to look
                     ) -> list[Path]: # files, newest first
     "Checkpoint files in `folder`, in its subfolders, and in `checkpoints*` folders beneath those."
-    paths = {p for pattern in _PLACES for p in Path(folder).glob(pattern)}
+    found = {name for pattern in _PLACES         # not Path.glob, which fails when a folder vanishes
+             for name in glob(pattern, root_dir=folder, include_hidden=True)}
+    paths = [Path(folder)/name for name in found]
     files = [p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file()]
     visible = [p for p in files if not p.name.startswith('.')]
     return sorted(visible, key=lambda p: (-_mtime(p), p))
