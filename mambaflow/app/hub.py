@@ -18,7 +18,7 @@ import torch
 import torch.nn as nn
 from huggingface_hub import (EvalResult, ModelCard, ModelCardData, ModelHubMixin,
                              hf_hub_download)
-from .sample import _DEFAULT_STEPS, _find_view, _usual_sampler
+from .sample import _DEFAULT_STEPS, _usual_sampler
 from ..config import Config, atomic_path, from_dict, repo_path, write_json
 from ..fields.regressor import RegressorConfig
 from ..nets.volumes import VolumeConfig
@@ -219,7 +219,7 @@ def _picture_code(c:Config) -> _Code:
 
 def _condition_code(c:VolumeConfig, count:int) -> _Code: # `condition`; no lines without one
     "The tokens of a view from one side, or numbers in the place of another condition."
-    M, numbers, view = c.condition_tokens, c.condition_width, _find_view(c)
+    M, numbers, view = c.condition_tokens, c.condition_width, c.view
     if not M: return _Code([], [])
     if view is None:
         return _Code([], [f'condition = torch.randn({count}, {M}, {numbers})   # put yours here'])

@@ -7,7 +7,6 @@ __all__ = ['config_from_json', 'fit_protocol', 'open_model', 'write_samples']
 
 # %% ../../nbs/app/01_sample.ipynb #c6d4eb12
 import argparse
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +25,7 @@ from ..flow.path import guided
 from ..flow.shortcut import sampler_names, sampler_of
 from ..nets.autoencoder import Autoencoder
 from ..nets.backbones import BackboneConfig
-from ..nets.volumes import SIDE_NUMBERS, VolumeConfig, sample_in_two_stages
+from ..nets.volumes import View, VolumeConfig, sample_in_two_stages
 from ..training.checkpoints import (_check_device, _NoConfig, load_into, load_model,
                                             load_weights, nonfinite_weights, read_config)
 from ..training.files import CheckpointError, nearby_config, read_run_json, stored_config
@@ -259,30 +258,15 @@ def _draw_pictures(args:argparse.Namespace, # see `sample_parser`
     return str(file)
 
 # %% ../../nbs/app/01_sample.ipynb #6d1380fd
-class _View(NamedTuple):
-    "How the view that a model is given was cut."
-    patch:int      # pixels per side of a patch
-    size:int       # pixels per side
-    has_side:bool  # whether the tokens name the side, too
-
-def _find_view(config:VolumeConfig) -> _View|None: # None where the condition is no view
-    "How the view was cut that a condition is made of, from the numbers in its tokens."
-    M, numbers = config.condition_tokens, config.condition_width
-    for more in (0, SIDE_NUMBERS):                     # p^2, or so many more with the side
-        patch, across = math.isqrt(max(numbers - more, 0)), math.isqrt(M)
-        if patch and (patch**2, across**2) == (numbers - more, M):
-            return _View(patch, patch * across, bool(more))
-
-def _view_of(path:str, config:VolumeConfig) -> _View|None: # None for a model without a condition
+def _view_of(path:str, config:VolumeConfig) -> View|None: # None for a model without a condition
     "The view that a model needs. Raises CheckpointError for other conditions."
     M, numbers = config.condition_tokens, config.condition_width
-    view = _find_view(config)
-    if view or not M: return view
+    if config.view or not M: return config.view
     raise CheckpointError(f'{path}: its condition, {M} tokens of {numbers} numbers, is no view in '
                           'square patches. In Python pass it to `sample` of flow/samplers as '
                           f'condition=, shaped (count, {M}, {numbers})')
 
-def _check_asked(path:str, view:_View|None, args:argparse.Namespace):
+def _check_asked(path:str, view:View|None, args:argparse.Namespace):
     "Raise an error for a view, or a side of it, that is missing or not wanted."
     if view is None and args.view:
         raise ValueError(f'--view: {path} draws without one: leave it out')
@@ -331,7 +315,7 @@ def _read_view(path:str|Path, size:int # pixels per side that are wanted
         grey = _central_square(_as_shown(im, 'L'), size)
     return torch.from_numpy(np.array(grey))[None, None]
 
-def _view_condition(args:argparse.Namespace, view:_View|None) -> dict[str, Tensor]: # or empty
+def _view_condition(args:argparse.Namespace, view:View|None) -> dict[str, Tensor]: # or empty
     "The same view for each sample."
     if view is None: return {}
     from mambaflow.studies.shape_runs import view_tokens # here: pandas takes as long as a model

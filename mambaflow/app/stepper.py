@@ -29,8 +29,7 @@ from torch import Tensor
 from tqdm import tqdm
 from .commands import EXPECTED, MOST_GUIDANCE, MOST_STEPS, check_range
 from .page import DisplayTrajectory, Reading, figure, plural, save_page
-from .sample import (_find_view, _read_view, _require_finite, _require_model,
-                                  open_model)
+from .sample import _read_view, _require_finite, _require_model, open_model
 from ..config import choose, repo_path
 from ..data.images import to_float, to_uint8
 from ..data.meshes import shaded
@@ -184,7 +183,7 @@ class ShapeView:
     def tokens(self, config:VolumeConfig # of a model that has a condition
               ) -> Tensor:               # (1, M, F)
         "The view as a model is given it. Raises ValueError for one that needs something else."
-        view = _find_view(config)
+        view = config.view
         if view is None:
             raise ValueError(f'its condition, {config.condition_tokens} tokens of '
                              f'{config.condition_width} numbers, is no view in square patches: '
@@ -204,7 +203,7 @@ class ViewedShape(nn.Module):
         self.model, self.config = model.eval(), model.config
         device = next(model.parameters()).device
         self.register_buffer('tokens', view.tokens(model.config).to(device), persistent=False)
-        self.picture = view.picture(_find_view(model.config).size)[0] # uint8 (1, R, R)
+        self.picture = view.picture(self.config.view.size)[0] # uint8 (1, R, R)
 
     def drop_condition(self, *arguments, **condition) -> dict:
         "That of the model: what leaves out the label leaves out the view, as in training."
