@@ -52,6 +52,8 @@ def sample_parser() -> argparse.ArgumentParser:
     p.option('--sampler', f'one of {", ".join(SAMPLER_NAMES)}; for a model of noise '
              f'{" or ".join(NOISE_SAMPLER_NAMES)}; for one of step sizes also shortcut (default: '
              'euler, cosine-ddim or shortcut, which fits the model)')
+    p.option('--shift', 'above 1: shorter steps near the noise, for euler, heun and midpoint; the '
+             'record of a run names its own', type=float, default=1.)
     p.option('--seed', 'of the noise', type=int, default=0)
     p.option('--label', 'class to draw, for a model trained with labels', type=int)
     p.option('--guidance', 'weight of the label: 1 follows it, more exaggerates it', type=float,
@@ -293,6 +295,7 @@ def _check_sample(args:argparse.Namespace):
     "What can be refused without weights. Raises ValueError."
     if args.count is not None: check_range('--count', args.count, 1, 10_000)
     if args.steps is not None: check_range('--steps', args.steps, 1, 10_000)
+    check_range('--shift', args.shift, .001, 1000)
     check_range('--seed', args.seed, 0, 2**63 - 1)
     check_range('--guidance', args.guidance, -1000, 1000)
     if args.sampler is not None:

@@ -134,10 +134,11 @@ def _choose_sampling(args:argparse.Namespace, config:Config) -> _Sampling:
     name = _usual_sampler(config) if args.sampler is None else args.sampler
     steps = _DEFAULT_STEPS.get(name, 10) if args.steps is None else args.steps
     if name == 'ddpm' and name in fitting:
-        if steps == NOISE_STEPS: return _Sampling(sampler_of(config, name, 1), name, steps)
+        if steps == NOISE_STEPS:
+            return _Sampling(sampler_of(config, name, 1, args.shift), name, steps)
         raise ValueError(f'--steps {steps}: ddpm takes all {NOISE_STEPS} noise steps. Leave '
                          '--steps out, or choose --sampler cosine-ddim')
-    return _Sampling(sampler_of(config, name, steps), name, steps)
+    return _Sampling(sampler_of(config, name, steps, args.shift), name, steps)
 
 # %% ../../nbs/app/01_sample.ipynb #4556e471
 def _check_label(label:int|None, classes:int):
@@ -298,6 +299,8 @@ def _check_kind(args:argparse.Namespace, config:Config):
     sparse = is_shape and config.sparse
     if args.which and not sparse:
         raise ValueError(f'--which: {args.checkpoint} has one stage alone: leave it out')
+    if sparse and args.shift != 1:
+        raise ValueError('--shift is for the steps of one stage: leave it out with two')
     if sparse and not args.which:
         raise CheckpointError(f'{args.checkpoint}: draws what is in the occupied cubes, not which '
                               'these are: pass --which with the weights of the first stage, a '

@@ -32,8 +32,8 @@ PLAN = 'nbs/experiments/plans/protocol.yaml'
 COMMANDS = {
     'sample': (mambaflow_sample, ['FILE', '--out', 'x.png', '--count', '2', '--steps', '1',
                                   '--device', 'cpu'],
-               ('--count', '--steps', '--seed', '--label', '--guidance', '--sampler', '--device',
-                '--out', '--config')),
+               ('--count', '--steps', '--shift', '--seed', '--label', '--guidance', '--sampler',
+                '--device', '--out', '--config')),
     'stepper_page': (mambaflow_stepper_page, ['FILE', '--out', 'x.html', '--seeds', '1', '--steps',
                                               '1'],
                      ('--seeds', '--steps', '--guidance', '--sampler', '--out', '--judge')),
