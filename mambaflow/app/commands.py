@@ -75,7 +75,8 @@ def multiscale_parser() -> argparse.ArgumentParser:
     p = _Parser('mambaflow_multiscale',
                 'Reconstruct photos from a fifth of 32x32 pixels at several sizes, and score them '
                 'against the truth.')
-    p.option('checkpoint', 'weights of a field model', nargs='?')
+    p.option('checkpoint', 'weights of a field model, such as '
+             'outputs/fields/V3-light/half.safetensors', nargs='?')
     p.option('--compare', 'weights of two field models, instead of one: the same observations, '
              'and paired differences', nargs=2, metavar=('A', 'B'))
     p.option('--scales', 'pixels per side (default: 32 64 96 128)', type=int, nargs='+')

@@ -424,7 +424,7 @@ class Records(Cases):
 
     def prepare(self):
         files = ('outputs/demo/PT/run.json', 'outputs/demo/verdict/run.json',
-                 'outputs/judge_mnist/run.json', 'outputs/fields/V2/config.json')
+                 'outputs/judge_mnist/run.json', 'outputs/fields/V3-light/config.json')
         self.whole = {f: (ROOT/f).read_bytes() for f in files if (ROOT/f).is_file()}
         texts = {**{k: v.encode() for k, v in JSON_TEXTS.items()}, **BYTES}
         self.crafted = [(f'{name}, {reader.__name__}', partial(self._put, reader, data))
