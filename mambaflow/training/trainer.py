@@ -701,9 +701,13 @@ def _finite_scores(scores:list) -> list[float]:
     return [x for x in scores if x is not None and math.isfinite(x)]
 
 def _evaluate(trainer:Trainer,    # after an epoch
-              on_epoch:Callable): # see `fit`
+              on_epoch:Callable,  # see `fit`
+              due:bool):          # whether this epoch is one of those that are scored
     "Give the model, or its average, to `on_epoch`, and save it when its score is the best so far."
     state, model = trainer.state, trainer.evaluated
+    if not due:
+        state.scores.append(None)
+        return
     model.eval()
     devices = [trainer.device] if trainer.device.type == 'cuda' else []
     with torch.random.fork_rng(devices), torch.no_grad(), trainer.accelerator.autocast():
@@ -744,7 +748,8 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
                 timer:StepTimer,             # measures each step
                 memory:PeakMemory,           # of the whole run
                 on_epoch:Callable|None,      # see `fit`
-                keep_at:Sequence[float]):    # see `fit`
+                keep_at:Sequence[float],     # see `fit`
+                evaluate_every:int):         # see `fit`
     "Train to the last epoch or until the time is over, with checkpoints on the way."
     state, config = trainer.state, trainer.config
     compiled_before = state.compile_seconds
@@ -761,8 +766,9 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
             if config.seconds: show_seconds(bar, state.times[-1])
             check_finite(trainer.evaluated, state.epoch, trainer.out)
             if first: _keep(trainer, keep_at)
-            if first and on_epoch is not None: _evaluate(trainer, on_epoch)
             last = _is_over(state, config)
+            due = last or state.epoch % evaluate_every == 0
+            if first and on_epoch is not None: _evaluate(trainer, on_epoch, due)
             if last or state.epoch % config.save_every == 0:
                 state.timing = timer.summary()
                 state.compile_seconds = compiled_before + timer.excess()
@@ -773,7 +779,8 @@ def _run_epochs(trainer:Trainer,             # at the state where the run goes o
 # %% ../../nbs/training/06_trainer.ipynb #ebe5b9ae
 def _train(trainer:Trainer,           # fresh
            on_epoch:Callable|None,    # see `fit`
-           keep_at:Sequence[float]    # see `fit`
+           keep_at:Sequence[float],   # see `fit`
+           evaluate_every:int         # see `fit`
           ) -> TrainResult:
     "Go on from the newest checkpoint to the end, and save the model."
     config = trainer.config
@@ -784,7 +791,7 @@ def _train(trainer:Trainer,           # fresh
     timer = StepTimer(trainer.device, warm=WARM[config.compile])
     memory = PeakMemory(trainer.device)
     trainer.model.train()
-    _run_epochs(trainer, timer, memory, on_epoch, keep_at)
+    _run_epochs(trainer, timer, memory, on_epoch, keep_at, evaluate_every)
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
     if trainer.average: model.load_state_dict(trainer.average.module.state_dict())
     weights = first_does(lambda: save_model(trainer.out/'model.safetensors', model, model.config,
@@ -803,8 +810,10 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
         on_epoch:Callable|None=None, # (model in eval mode, epochs done) -> score or None; the
                                  # model with the highest score is kept as `best.safetensors`
         track:str='',            # names of accelerate's trackers, such as 'tensorboard'
-        keep_at:Sequence[float]=() # seconds of training, without compiling: the model of the epoch
+        keep_at:Sequence[float]=(), # seconds of training, without compiling: the model of the epoch
                                  # in which they are over is kept as `after_120s.safetensors`
+        evaluate_every:int=1     # epochs from one call of `on_epoch` to the next; the last one is
+                                 # always given to it
        ) -> TrainResult:
     """Train `model` and save it as `out/model.safetensors`.
 
@@ -818,6 +827,7 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
     FolderInUse while another process trains there, and NonFiniteLoss when training diverges."""
     check_run(model, batches, config, cpu)
     check_trackers(track)
+    if evaluate_every < 1: raise ValueError(f'evaluate_every must be at least 1, got {evaluate_every}')
     # how a batch is computed in parts may change when a run goes on
     training = config.replace(accumulate=1, gradient_checkpointing=False)
     own = {'model': model.config.to_dict(), 'training': training.to_dict(),
@@ -833,7 +843,7 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
         first_does(claim)
         trainer = Trainer(model, batches, config, out, cpu, identity, track)
         _start_trackers(trainer.accelerator, out.resolve().name, identity)
-        try: return _train(trainer, on_epoch, keep_at)
+        try: return _train(trainer, on_epoch, keep_at, evaluate_every)
         finally:
             for tracker in trainer.accelerator.trackers: tracker.finish()
 
