@@ -88,6 +88,10 @@ def data_sets(name:str          # as a record has it, such as 'mnist/train'
     "The known data sets in a record's name of its data."
     return [key for key in TERMS if key in name.lower()]
 
+def _learned_from(record:Mapping) -> list[Mapping]: # of each: name, count and fingerprint
+    "The data of a run, and the photos that a field model was asked between the pixels of."
+    return [record['data'], *([record['data']['fine']] if 'fine' in record['data'] else [])]
+
 # %% ../../nbs/app/06_hub.ipynb #921fe1de
 _COLUMNS = {'guidance': 'guidance', 'control': 'pictures', 'estimator': 'estimator', 'n': 'samples',
             'count': 'pictures judged', 'as_asked': 'as the label says', 'recognised': 'recognised',
@@ -155,7 +159,7 @@ def card_data(record:Mapping,         # of the run
     tags = ['mambaflow', model.get('kind'), mixer]
     return ModelCardData(license='apache-2.0', library_name='mambaflow', pipeline_tag=task,
                          tags=[t for t in dict.fromkeys(tags) if t],
-                         datasets=_hub_names(record['data']['name']),
+                         datasets=_hub_names(' '.join(d['name'] for d in _learned_from(record))),
                          metrics=list(measures), model_name=record['run'], eval_results=results)
 
 # %% ../../nbs/app/06_hub.ipynb #530c3c83
@@ -360,7 +364,7 @@ _CARD = '''
 
 ## Training
 
-Data: {data}, {count:,} items, fingerprint {fingerprint}. {made}
+Data: {data}. {made}
 
 {training}
 
@@ -402,17 +406,18 @@ def model_card(folder:str|Path # of a run, with its weights and its run.json
     digests = [e['sha256'] for e in record['weights']['written']]
     studied = [row for d in digests for row in studies_of(folder, d, record['run'])]
     rows = studied or record.get('rows', [])
-    model, data = record['config']['model'], record['data']
+    model, data = record['config']['model'], _learned_from(record)
     title, _, purpose = KINDS.get(model['class'], _OTHER)
-    several = len(digests) > 1
-    first = Path(record['weights']['written'][0]['path']).name if several else None
+    written = [Path(e['path']).name for e in record['weights']['written']]
+    there = [name for name in written if (folder/name).is_file()]
+    first = there[0] if len(there) > 1 else None
+    named = '; '.join(f"{d['name']}, {d['count']:,} items, fingerprint {d['fingerprint']}" for d in data)
     text = _CARD.format(
         run=record['run'], title=title, purpose=purpose, experiment=record['experiment'],
         files=files, usage=usage(from_dict(model), _shown_folder(folder), first),
-        data=data['name'], count=data['count'], fingerprint=data['fingerprint'],
-        made=_made_text(record), training=_options_table(record['config']['training']),
+        data=named, made=_made_text(record), training=_options_table(record['config']['training']),
         model=_models_text(record['config']), results=_results_table(rows),
-        tested=_tested_text(record, bool(studied)), terms=_terms_text(data['name']))
+        tested=_tested_text(record, bool(studied)), terms=_terms_text(named))
     header = card_data(record, model['class'], rows)
     return ModelCard(f'---\n{header.to_yaml()}\n---\n{text}')
 
