@@ -89,7 +89,7 @@ def data_sets(name:str          # as a record has it, such as 'mnist/train'
     return [key for key in TERMS if key in name.lower()]
 
 def _learned_from(record:Mapping) -> list[Mapping]: # of each: name, count and fingerprint
-    "The data of a run, and the photos that a field model was asked between the pixels of."
+    "The data of a run, and the finer photos of a field model."
     return [record['data'], *([record['data']['fine']] if 'fine' in record['data'] else [])]
 
 # %% ../../nbs/app/06_hub.ipynb #921fe1de
