@@ -29,7 +29,9 @@ LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torch._
              'matplotlib.pyplot', 'matplotlib_inline.config', 'pandas', 'pandas.io.formats.style',
              'scipy.interpolate', 'scipy.ndimage', 'scipy.optimize', 'scipy.stats', 'sklearn.datasets', 'sklearn.neighbors',
              'skimage.metrics', 'torchdiffeq', 'ipywidgets', 'nbformat', 'nbclient', 'papermill',
-             'fastcore.test', 'nbdev.process', 'execnb.shell')
+             'fastcore.test', 'nbdev.process', 'execnb.shell', 'sqlite3', 'IPython.core.magics',
+             # last: it registers an operator, for which torch looks for the sources of all modules that are there
+             'torch.distributed.tensor.experimental')
 FRESH = get_context('forkserver')
 # begun first, the longest first, so that none is left when the other worker has nothing more to do
 SLOW = ('02_model', '06_trainer', '04_conformance', 'train_judge', '10_worker', '05_judge', '03_neighbours',
