@@ -22,14 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT = int(os.environ.get('LIMIT', 300)) # seconds for one notebook; the slowest takes about 60 on two quiet cores
 SEED = int(os.environ.get('SEED', 0))     # of what a notebook draws without a seed of its own; others show what hangs on chance
 WORKERS = 2
-WITHOUT = ROOT/'tools'/'without'   # what processes that the tests start need not load
+WITHOUT = ROOT/'tools'/'without'   # what processes that the tests start need not load or do
 # imported once; each notebook runs in a process of its own that is forked from there
 LIBRARIES = ('torch', 'torch._dynamo', 'torch._functorch.aot_autograd', 'torch._inductor.pattern_matcher', 'torchvision',
              'accelerate', 'numba',
              'matplotlib.pyplot', 'matplotlib_inline.config', 'pandas', 'pandas.io.formats.style',
              'scipy.interpolate', 'scipy.ndimage', 'scipy.optimize', 'scipy.stats', 'sklearn.datasets', 'sklearn.neighbors',
              'skimage.metrics', 'torchdiffeq', 'ipywidgets', 'nbformat', 'nbclient', 'papermill',
-             'fastcore.test', 'nbdev.process', 'execnb.shell')
+             'fastcore.test', 'nbdev.process', 'execnb.shell', 'sqlite3', 'IPython.core.magics',
+             # last: it registers an operator, for which torch looks for the sources of all modules that are there
+             'torch.distributed.tensor.experimental')
 FRESH = get_context('forkserver')
 # begun first, the longest first, so that none is left when the other worker has nothing more to do
 SLOW = ('02_model', '06_trainer', '04_conformance', 'train_judge', '10_worker', '05_judge', '03_neighbours',
@@ -68,11 +70,13 @@ def cpu_seconds() -> float:
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 def spare(shell):
-    "What saves time and leaves the tests as they are: pictures are drawn in full, but small."
+    """What saves time and leaves the tests as they are: pictures are drawn in full, but small, and their
+    parts are not moved until nothing overlaps, which takes longer than drawing them."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib_inline.config import InlineBackend
     InlineBackend.instance(parent=shell).print_figure_kwargs = {'bbox_inches': None, 'dpi': 30}
+    ConstrainedLayoutEngine.execute = lambda engine, figure: None
     gc.freeze()                 # what the libraries brought stays: it need not be searched again
-    gc.set_threshold(7_000)
 
 def seed_all():
     "PyTorch begins every process with another seed: without this a test could pass today and fail tomorrow."
