@@ -58,6 +58,8 @@ class Task:
         self.models = models
         self.jobs = deque()                  # in order
         self.steps = {name: [] for name in models.models} # of each: picture, reading, voxels
+        self.sent = dict.fromkeys(models.models, 0)       # how many of them the browser has
+        self.told = dict.fromkeys(models.models, 0.)      # when it got the last ones
         self.ends = {}                       # name -> trajectory, complete
         self.done = threading.Event()        # all of them are
         self.quiet = False                   # the browser has it all
@@ -115,6 +117,8 @@ def _bytes(trajectory:DisplayTrajectory) -> int:
     return trajectory.pictures.nbytes + sum(map(len, trajectory.solids))
 
 # %% ../../nbs/app/07_live.ipynb #ca535dbb
+_PAUSE = .1 # seconds between events with steps of one model: a browser draws no faster, see stepper.js
+
 def _rest(seconds:float):
     "Leave the machine to the browser. Raises Cancelled when something newer is asked for."
     for _ in range(round(seconds / .05)):
@@ -244,17 +248,16 @@ class Session:
         step = pictures[0], readings[0] if readings else None, solids[0] if solids else None
         with self.lock:
             task.steps[name].append(step)
-            self._tell_steps(task, name, k, [step])
+            if time.monotonic() - task.told[name] >= _PAUSE: self._tell_new(task, name)
 
     def _end(self, task:Task, name:str, trajectory:DisplayTrajectory):
         "A model is at its end; send what has not been sent of it."
         if trajectory.ms > 0: self.costs[task.request.weights, name] = trajectory.ms
-        sent = len(task.steps[name])
-        if trajectory.pictures is not None and not sent:
+        if trajectory.pictures is not None and not task.steps[name]:
             nothing = [None] * len(trajectory.pictures)
             task.steps[name] = list(zip(trajectory.pictures, trajectory.readings or nothing,
                                         trajectory.solids or nothing))
-            self._tell_steps(task, name, 0, task.steps[name])
+        self._tell_new(task, name)
         task.ends[name] = trajectory
         self._tell_end(task, name, trajectory)
         if len(task.ends) < len(task.steps): return
@@ -309,6 +312,12 @@ class Session:
         "Other views of the widget have to follow the one that has answered by itself."
         task.quiet = False
         self._send(task, 'shown', request=asdict(task.request))
+
+    def _tell_new(self, task:Task, name:str):
+        "The steps of a model that have not been sent."
+        k, steps = task.sent[name], task.steps[name]
+        if k < len(steps): self._tell_steps(task, name, k, steps[k:])
+        task.sent[name], task.told[name] = len(steps), time.monotonic()
 
     def _tell_steps(self, task:Task, name:str, k:int, steps:Sequence[tuple]):
         readings = [reading._asdict() for _, reading, _ in steps if reading]

@@ -204,16 +204,16 @@ def _polynomial(f:Callable, degree:int, interval:list[float]) -> tuple:
     return tuple(_f32(c) for c in fit.convert(kind=Polynomial).coef)
 
 _E = _polynomial(np.exp2, 6, [-.5, .5])
-_LOW, _HIGH, _ROUND = _f32(-127), _f32(128), _f32(1.5 * 2**23)
-_BIAS, _SHIFT = np.int32(127), np.int32(23)
+_LOW, _ROUND, _HIGH = (_f32(x) for x in (-127, 1.5 * 2**23 + 127, 1.5 * 2**23 + 255))
+_SHIFT = np.int32(23)
 
 @njit(fastmath={'contract'})
 def exp2(x # float32
         ): # float32
     "2^x."
     x = _LOW if x < _LOW else x
-    x = _HIGH if x > _HIGH else x
     t = x + _ROUND
+    t = _HIGH if t > _HIGH else t
     n = t - _ROUND
     f = x - n
     p = _E[6] * f + _E[5]
@@ -222,8 +222,7 @@ def exp2(x # float32
     p = p * f + _E[2]
     p = p * f + _E[1]
     p = p * f + _E[0]
-    exponent = bitcast_i32(t) + _BIAS
-    return p * bitcast_f32(exponent << _SHIFT)
+    return p * bitcast_f32(bitcast_i32(t) << _SHIFT)
 
 # %% ../../../nbs/ssm/cpu/01_intrinsics.ipynb #a0f80710
 _LOG2E, LN2 = _f32(math.log2(math.e)), _f32(math.log(2))
