@@ -1,6 +1,6 @@
 # make demo   train PM, HMA and PT on handwritten digits on a CPU, judge them, give the verdict: three minutes on two quiet cores
 # make fields  train V3-light on your photos (PHOTOS=folder, ten or more) or scikit-image's on a CPU, from its committed weights where
-#             there are some, and compare it with classical interpolation at several scales (five to seven minutes)
+#             there are some, and compare it with classical interpolation at several scales (three to seven minutes)
 # make shapes   train PM, HMA and PT on furniture in three dimensions on a CPU, compare what they draw, ragged after so short a training, and write a page in which it turns (six to eight minutes)
 # make test   check that modules, notebooks and README agree, and run every notebook
 # make test-browser   drive the stepper in Chromium: live in JupyterLab, and its page from file://; the guide, too

@@ -380,7 +380,7 @@ def _entry(run:str, rows:Sequence[Mapping], goal:float) -> dict:
     "A line of the leaderboard."
     ordered = sorted(rows, key=lambda r: r['seconds'])
     first = next((r for r in ordered if passes(r, goal)), None)
-    shown = first or max(ordered, key=lambda r: r['recognised'])
+    shown = first or ordered[-1]
     keys = ('backbone', 'recognised', 'recognised_se', 'rarest_share', 'count')
     return {'run': run, **{k: shown[k] for k in keys},
             'seconds': first['seconds'] if first else None, 'trained': ordered[-1]['seconds']}
@@ -388,7 +388,7 @@ def _entry(run:str, rows:Sequence[Mapping], goal:float) -> dict:
 def leaderboard(rows:Iterable[Mapping], # readings with `run` and `backbone`
                 goal:float=.95          # see `passes`
                ) -> list[dict]: # a line for each run; `seconds` None where the goal is not reached
-    "Runs by the seconds after which they pass, then by the share that is recognised."
+    "Runs by the seconds after which they pass, then by the share that is recognised at their end."
     runs = {}
     for row in rows: runs.setdefault(row['run'], []).append(row)
     lines = [_entry(run, own, goal) for run, own in runs.items()]
