@@ -160,9 +160,11 @@ STORED = {
 
 # %% ../nbs/config.ipynb #dc09feca
 def _config_class(name:str, module:str) -> type:
-    "The registered class called `name`, importing its home first when this package has it."
-    if name not in Config.registry and name in STORED:
-        importlib.import_module(STORED[name].home)
+    "The class called `name`: of the notebook or program that runs, or of this package, or registered."
+    here = getattr(sys.modules['__main__'], name, None)
+    if isinstance(here, type) and issubclass(here, Config): return here
+    home = STORED[name].home if name in STORED else ''
+    if home: return getattr(importlib.import_module(home), name)
     if name in Config.registry: return Config.registry[name]
     raise ValueError(f'no configuration class {name!r} is known: import the module that defines '
                      f'it ({module}) before loading')
