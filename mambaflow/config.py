@@ -160,7 +160,7 @@ STORED = {
 
 # %% ../nbs/config.ipynb #dc09feca
 def _config_class(name:str, module:str) -> type:
-    "The class called `name`: of the notebook or program that runs, or of this package, or registered."
+    "The class called `name`: of the program that runs, or of this package, or registered."
     here = getattr(sys.modules['__main__'], name, None)
     if isinstance(here, type) and issubclass(here, Config): return here
     home = STORED[name].home if name in STORED else ''

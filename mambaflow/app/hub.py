@@ -411,7 +411,8 @@ def model_card(folder:str|Path # of a run, with its weights and its run.json
     written = [Path(e['path']).name for e in record['weights']['written']]
     there = [name for name in written if (folder/name).is_file()]
     first = there[0] if len(there) > 1 else None
-    named = '; '.join(f"{d['name']}, {d['count']:,} items, fingerprint {d['fingerprint']}" for d in data)
+    named = '; '.join(f"{d['name']}, {d['count']:,} items, fingerprint {d['fingerprint']}"
+                      for d in data)
     text = _CARD.format(
         run=record['run'], title=title, purpose=purpose, experiment=record['experiment'],
         files=files, usage=usage(from_dict(model), _shown_folder(folder), first),

@@ -117,7 +117,8 @@ def _bytes(trajectory:DisplayTrajectory) -> int:
     return trajectory.pictures.nbytes + sum(map(len, trajectory.solids))
 
 # %% ../../nbs/app/07_live.ipynb #ca535dbb
-_PAUSE = .1 # seconds between events with steps of one model: a browser draws no faster, see stepper.js
+# seconds between events with steps of one model: a browser draws no faster, see stepper.js
+_PAUSE = .1
 
 def _rest(seconds:float):
     "Leave the machine to the browser. Raises Cancelled when something newer is asked for."

@@ -827,7 +827,8 @@ def fit(model:nn.Module,         # velocity model with a `config`; trained in pl
     FolderInUse while another process trains there, and NonFiniteLoss when training diverges."""
     check_run(model, batches, config, cpu)
     check_trackers(track)
-    if evaluate_every < 1: raise ValueError(f'evaluate_every must be at least 1, got {evaluate_every}')
+    if evaluate_every < 1:
+        raise ValueError(f'evaluate_every must be at least 1, got {evaluate_every}')
     # how a batch is computed in parts may change when a run goes on
     training = config.replace(accumulate=1, gradient_checkpointing=False)
     own = {'model': model.config.to_dict(), 'training': training.to_dict(),
