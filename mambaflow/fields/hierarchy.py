@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['PATHS', 'READINGS', 'HEADDIM', 'GATE', 'SMALL', 'LIGHT', 'HIERARCHIES', 'HierarchyConfig', 'Reading', 'LocalMixing',
            'make_path', 'mlp_width', 'HierarchyBlock', 'merge_pixels', 'split_pixels', 'Encoder', 'ContinuousDecoder',
-           'GridState', 'gather_state', 'PreparedGrid', 'prepare_grid', 'open_gates', 'HierarchicalField']
+           'GridState', 'gather_state', 'PreparedGrid', 'prepare_grid', 'open_gates', 'HierarchicalField',
+           'noise_deviation', 'noise_between', 'between_pixels']
 
 # %% ../../nbs/fields/06_hierarchy.ipynb #bb19862d
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 import torch
@@ -20,7 +22,9 @@ from .latents import grid_prior, read_grid, read_latents, splat
 from .model import _check_call, run_layer
 from .prior import precondition
 from ..flow.path import expand_time
+from ..flow.samplers import make_noise
 from ..geometry.curves import inverse_order
+from ..geometry.grid import center_grid
 from ..geometry.neighbours import check_points
 from ..nets.attention import Attention
 from ..nets.backbones import hilbert_order, transpose_grid
@@ -311,7 +315,7 @@ class PreparedGrid(NamedTuple):
     observed:Tensor   # (B, P, C + 3) presence, values and offsets of the observations
     grid_mean:Tensor  # (B, P, C) the interpolation at the pixels
     grid_sigma:Tensor # (B, P, 1) its expected error
-    cells:Tensor      # (B, Nq) int64, the pixel of each query
+    cells:Tensor      # (B, K) int64, the pixels of the first queries, whose state the grid reads
     mean:Tensor       # (B, Nq, C) the interpolation at the queries
     sigma:Tensor      # (B, Nq, 1)
 
@@ -319,7 +323,8 @@ class PreparedGrid(NamedTuple):
 def prepare_grid(size:int,              # S
                  query:Tensor,          # (B, Nq, 2) in [0, 1]
                  inputs:Tensor,         # (B, Ni, 2) in [0, 1]
-                 values:Tensor          # (B, Ni, C)
+                 values:Tensor,         # (B, Ni, C)
+                 carriers:int|None=None # K, queries whose state the grid reads; None: all
                 ) -> PreparedGrid:
     "Observations on a grid and the interpolation from there, never in half precision."
     exact = torch.promote_types(values.dtype, torch.float32)
@@ -330,7 +335,8 @@ def prepare_grid(size:int,              # S
         mean, sigma = grid_prior(gathered)
         at_queries = read_grid(sigma.log(), query, 'bilinear').exp()
         return PreparedGrid(gathered.tokens(), mean.flatten(2).mT, sigma.flatten(2).mT,
-                            pixel_index(query, size, size), read_grid(mean, query), at_queries)
+                            pixel_index(query[:, :carriers], size, size),
+                            read_grid(mean, query), at_queries)
 
 # %% ../../nbs/fields/06_hierarchy.ipynb #48a3a5b6
 GATE = .3   # of every adaptive residual at the start
@@ -359,7 +365,8 @@ class HierarchicalField(nn.Module):
     def prepare(self, query_coords:Tensor,  # (B, Nq, 2) in [0, 1]
                 input_coords:Tensor,        # (B, Ni, 2) in [0, 1]
                 input_values:Tensor,        # (B, Ni, C) in [-1, 1]
-                check:bool=True             # look at the numbers, too, which makes a GPU wait
+                check:bool=True,            # look at the numbers, too, which makes a GPU wait
+                carriers:int|None=None      # only the first queries' state is read; None: all
                ) -> PreparedGrid:           # to be given to the model as `prepared`
         """What depends on coordinates and observations only.
         Raises ValueError for coordinates outside [0, 1], values that are not finite,
@@ -368,7 +375,7 @@ class HierarchicalField(nn.Module):
         _check_call(self.config, state, input_values[:, 0, 0], query_coords, input_coords,
                     input_values)
         if check: check_points(query_coords, input_coords, input_values)
-        return prepare_grid(self.config.grid, query_coords, input_coords, input_values)
+        return prepare_grid(self.config.grid, query_coords, input_coords, input_values, carriers)
 
     def loss_scale(self, t:Tensor,                          # (B,)
                    x_t:Tensor,                              # (B, Nq, C)
@@ -410,7 +417,8 @@ class HierarchicalField(nn.Module):
     def _latents(self, r:Tensor, t:Tensor, points:PreparedGrid) -> list[Tensor]:
         "Latents of all levels, from observations, interpolation and state."
         mean, sigma = points.grid_mean, points.grid_sigma
-        g = gather_state(r.to(mean.dtype), t.to(mean.dtype), points.cells, mean.shape[1])
+        carried = r[:, :points.cells.shape[1]].to(mean.dtype)
+        g = gather_state(carried, t.to(mean.dtype), points.cells, mean.shape[1])
         c_in = precondition(g.time, sigma, mean).c_in
         pixels = torch.cat([points.observed, mean, sigma.log(), g.queried, c_in * g.state], -1)
         again = self.gradient_checkpointing and self.training
@@ -432,3 +440,40 @@ HIERARCHIES = {
     'V3-small-attention': dict(SMALL, path='attention'),
     'V3-small-conv':      dict(SMALL, path='conv'),
     'V3-small-none':      dict(SMALL, path='none')}
+
+# %% ../../nbs/fields/06_hierarchy.ipynb #da23531a
+def noise_deviation(query:Tensor, # (B, Nq, 2) in [0, 1]
+                    size:int      # S
+                   ) -> Tensor:   # (B, Nq, 1)
+    "Standard deviation of the bicubic interpolation of white noise at the pixels."
+    rows = torch.eye(size, dtype=query.dtype, device=query.device)[:, :, None]
+    rows = rows.expand(len(query), -1, -1, size)                        # (B, S, S, S)
+    along = [read_grid(one, query).square().sum(-1, keepdim=True) for one in (rows, rows.mT)]
+    return (along[0] * along[1]).sqrt()
+
+def noise_between(noise:Tensor,    # (B, P, C) standard normal, at the pixels
+                  query:Tensor,    # (B, Nq, 2) in [0, 1]
+                  deviation:Tensor # (B, Nq, 1) of `noise_deviation`
+                 ) -> Tensor:      # (B, Nq, C)
+    "The noise of the pixels at other places: its interpolation, scaled to unit variance."
+    size = math.isqrt(noise.shape[1])
+    return read_grid(noise.mT.unflatten(2, (size, size)), query) / deviation
+
+# %% ../../nbs/fields/06_hierarchy.ipynb #f77f0d6c
+def between_pixels(model:HierarchicalField, # whose pixels carry the noise
+                   query_coords:Tensor,     # (B, Nq, 2) in [0, 1]
+                   input_coords:Tensor,     # (B, Ni, 2) in [0, 1]
+                   input_values:Tensor      # (B, Ni, C) in [-1, 1]
+                  ) -> tuple[Callable, dict]: # noise for `sample`, and its condition
+    """To sample a field at any places: the answers are the last Nq of P + Nq queries, for the
+    pixels stand in front. The same seed is the same field, whatever places are asked for."""
+    size, (B, _, C) = model.config.grid, input_values.shape
+    centres = center_grid(size, device=query_coords.device).to(query_coords.dtype)
+    queries = torch.cat([centres.expand(B, -1, -1), query_coords], 1)
+    places = query_coords.to('cpu', torch.float32)
+    deviation = noise_deviation(places, size)
+    def noise(seed, device='cpu'):
+        white = make_noise((B, size**2, C), seed)
+        return torch.cat([white, noise_between(white, places, deviation)], 1).to(device)
+    points = dict(query_coords=queries, input_coords=input_coords, input_values=input_values)
+    return noise, dict(points, prepared=model.prepare(**points, carriers=size**2))

@@ -27,7 +27,7 @@ class Posterior:
 
 # %% ../../nbs/flow/03_posterior.ipynb #797e5d9d
 def posterior(model:Callable,              # (x_t, t, **condition) -> v, in eval mode
-              shape:tuple[int, ...],       # (B, Nq, C), what to sample
+              shape:tuple|Callable,        # (B, Nq, C), what to sample, or as for `make_noise`
               count:int=16,                # K, samples of each
               steps:int=50,                # as for `sample`
               sampler:str|Sampler='heun',  # as for `sample`
@@ -54,20 +54,19 @@ def posterior(model:Callable,              # (x_t, t, **condition) -> v, in eval
 # %% ../../nbs/flow/03_posterior.ipynb #63696de2
 @torch.no_grad()
 def one_step_mean(model:Callable,              # (x_t, t, **condition) -> v, in eval mode
-                  shape:tuple[int, ...],       # (B, Nq, C), what to predict
+                  shape:tuple|Callable,        # (B, Nq, C), what to predict, or as for `make_noise`
                   count:int=4,                 # noises, each of them one call
                   seed:int=0,                  # noise k has seed `seed + k`
                   device:str|torch.device='cpu', # where to compute
                   **condition                  # passed on to the model
-                 ) -> Tensor:                  # `shape`
+                 ) -> Tensor:                  # (B, Nq, C)
     """The posterior mean from the velocity at t = 0, averaged over noises. Raises ValueError for
     none, and for velocities that are not finite."""
     if count < 1: raise ValueError(f'at least one noise is needed, got count {count}')
-    start = torch.zeros(shape[0], device=device)
     predictions = []
     for k in range(count):
         x_0 = make_noise(shape, seed + k, device)
-        predictions.append(x_0 + model(x_0, start, **condition))
+        predictions.append(x_0 + model(x_0, x_0.new_zeros(len(x_0)), **condition))
     mean = sum(predictions) / count
     check_finite(mean=mean)
     return mean

@@ -33,11 +33,12 @@ class Trajectory:
     def final(self) -> Tensor: return self.states[-1]
 
 # %% ../../nbs/flow/02_samplers.ipynb #e0ffae9a
-def make_noise(shape:tuple[int, ...],        # (B, ...)
+def make_noise(shape:tuple|Callable,         # (B, ...), or what makes noise from seed and device
                seed:int,                     # the same seed gives the same noise on every device
                device:str|torch.device='cpu' # where to put it
               ) -> Tensor:                   # float32, standard normal
     "Reproducible noise. Sample `i` does not depend on how many samples are drawn."
+    if callable(shape): return shape(seed, device)
     g = torch.Generator().manual_seed(seed)
     count, one = shape[0], tuple(shape[1:])
     if count == 0: return torch.empty(shape, device=device)
@@ -266,10 +267,10 @@ def _check_prediction(model:Callable, method:Sampler):
 
 @torch.no_grad()
 def sample(model:Callable,              # (x_t, t, **condition) -> v; put it into eval mode before
-           noise:Tensor|tuple[int, ...],# the noise itself, or its shape to make it from `seed`
+           noise:Tensor|tuple|Callable, # the noise itself, or as for `make_noise`
            steps:int=10,                # K, number of steps
            sampler:str|Sampler='euler', # one of `SAMPLERS`, or a sampler with other settings
-           seed:int=0,                  # of the noise, when only its shape is passed, and of draws
+           seed:int=0,                  # of the noise that is not passed itself, and of draws
            device:str|torch.device='cpu', # where to make the noise
            **condition                  # passed on to the model
           ) -> Trajectory:              # K+1 states
@@ -288,7 +289,8 @@ def sample(model:Callable,              # (x_t, t, **condition) -> v; put it int
         calls += 1
         return model(x, t.expand(len(x)), **condition)
     def draw(k):
-        fresh = make_noise(x.shape, _step_seed(seed, k), x.device)
+        like = x.shape if noise_is_tensor else noise
+        fresh = make_noise(like, _step_seed(seed, k), x.device)
         return fresh.to(x.dtype)
     times = method.times(steps, x.device)
     states = method.solve(velocity, x, times, draw)
