@@ -49,15 +49,18 @@ def paste_observed(field:Tensor,       # (B, C, H, W) at the size of the observe
     return field.flatten(2).scatter(2, index, values).view_as(field)
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #19c1ce4f
+def _at_grid(seen:Observations, size:int) -> Tensor: # (B, size*size, 2)
+    "The pixel centres of a grid as queries."
+    coords = seen.input_coords
+    return center_grid(size, device=coords.device).to(coords.dtype).expand(len(coords), -1, -1)
+
 def grid_condition(model:nn.Module,      # a field model
                    seen:Observations,    # what is known; its queries are not used
                    size:int              # pixels per side
                   ) -> tuple[tuple[int, int, int], dict]: # shape (B, Nq, C), condition
     "To evaluate a model at the pixel centres of a grid, up to that grid's Nyquist frequency."
     coords, values = seen.input_coords, seen.input_values
-    grid = center_grid(size, device=coords.device).to(coords.dtype)
-    queries = grid.expand(len(coords), -1, -1)
-    points = dict(query_coords=queries, input_coords=coords, input_values=values)
+    points = dict(query_coords=_at_grid(seen, size), input_coords=coords, input_values=values)
     shape = (len(coords), size * size, values.shape[2])
     return shape, dict(points, resolution=float(size), prepared=model.prepare(**points))
 
@@ -72,12 +75,10 @@ def sampling_condition(model:nn.Module,   # a field model
                       ) -> tuple[Callable, tuple|Callable, dict]: # model, noise, condition
     """To sample a field at the pixel centres of a grid: the last size * size answers. Between
     the pixels of V3 these share its noise, see `between_pixels`, and its decoder makes chunks."""
-    shape, condition = grid_condition(model, seen, size)
-    if not isinstance(model, HierarchicalField) or size == model.config.grid:
-        return _chunked(model, chunk), shape, condition
-    noise, condition = between_pixels(model, condition['query_coords'], seen.input_coords,
+    if isinstance(model, HierarchicalField) and size != model.config.grid:
+        return model, *between_pixels(model, _at_grid(seen, size), seen.input_coords,
                                       seen.input_values)
-    return model, noise, condition
+    return _chunked(model, chunk), *grid_condition(model, seen, size)
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #3b2e9cab
 def reconstruct(model:nn.Module,     # a field model, in eval mode
