@@ -446,10 +446,11 @@ def noise_deviation(query:Tensor, # (B, Nq, 2) in [0, 1]
                     size:int      # S
                    ) -> Tensor:   # (B, Nq, 1)
     "Standard deviation of the bicubic interpolation of white noise at the pixels."
-    rows = torch.eye(size, dtype=query.dtype, device=query.device)[:, :, None]
-    rows = rows.expand(len(query), -1, -1, size)                        # (B, S, S, S)
-    along = [read_grid(one, query).square().sum(-1, keepdim=True) for one in (rows, rows.mT)]
-    return (along[0] * along[1]).sqrt()
+    places, which = query.unique(return_inverse=True)       # along an axis: of a grid only a few
+    line = torch.eye(size, dtype=query.dtype, device=query.device)[None, :, None]  # (1, S, 1, S)
+    points = torch.stack([places, torch.full_like(places, .5)], -1)
+    along = read_grid(line, points[None])[0].square().sum(-1).sqrt()
+    return along[which].prod(-1, keepdim=True)
 
 def noise_between(noise:Tensor,    # (B, P, C) standard normal, at the pixels
                   query:Tensor,    # (B, Nq, 2) in [0, 1]
@@ -470,10 +471,11 @@ def between_pixels(model:HierarchicalField, # whose pixels carry the noise
     size, (B, _, C) = model.config.grid, input_values.shape
     centres = center_grid(size, device=query_coords.device).to(query_coords.dtype)
     queries = torch.cat([centres.expand(B, -1, -1), query_coords], 1)
-    places = query_coords.to('cpu', torch.float32)
+    places = query_coords.to('cpu', torch.float64)      # the same numbers, whatever stands beside them
     deviation = noise_deviation(places, size)
     def noise(seed, device='cpu'):
         white = make_noise((B, size**2, C), seed)
-        return torch.cat([white, noise_between(white, places, deviation)], 1).to(device)
+        between = noise_between(white.double(), places, deviation)
+        return torch.cat([white, between.float()], 1).to(device)
     points = dict(query_coords=queries, input_coords=input_coords, input_values=input_values)
     return noise, dict(points, prepared=model.prepare(**points, carriers=size**2))

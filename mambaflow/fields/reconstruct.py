@@ -31,11 +31,11 @@ from ..geometry.grid import center_grid
 from ..geometry.neighbours import CLASSICAL, interpolate_classical, interpolate_rbf
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #8fb3a81e
-def to_image(values:Tensor, # (B, at least size*size, C), of which the last are a grid row by row
+def to_image(values:Tensor, # (B, size*size, C), row by row
              size:int       # pixels per side
             ) -> Tensor:    # (B, C, size, size)
     "Values at the centres of a grid as a picture."
-    return values[:, -size**2:].mT.unflatten(2, (size, size))
+    return values.mT.unflatten(2, (size, size))
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #6b063851
 def paste_observed(field:Tensor,       # (B, C, H, W) at the size of the observed picture
@@ -94,7 +94,7 @@ def reconstruct(model:nn.Module,     # a field model, in eval mode
     velocity, noise, condition = sampling_condition(model, seen, size, chunk)
     device = seen.input_coords.device
     p = posterior(velocity, noise, samples, steps, sampler, seed, device, **condition)
-    mean, std, sample = (to_image(x, size) for x in (p.mean, p.std, p.sample))
+    mean, std, sample = (to_image(x[:, -size**2:], size) for x in (p.mean, p.std, p.sample))
     return Posterior(mean, std, sample, p.count)
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #f8716545
@@ -108,7 +108,7 @@ def reconstruct_one_step(model:nn.Module,     # a field model, in eval mode
     velocity, noise, condition = sampling_condition(model, seen, size, chunk)
     device = seen.input_coords.device
     mean = one_step_mean(velocity, noise, noises, device=device, **condition)
-    return to_image(mean, size)
+    return to_image(mean[:, -size**2:], size)
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #d22aff0b
 METHODS = (*CLASSICAL, 'thin_plate', 'biharmonic')
@@ -146,8 +146,7 @@ def classical(seen:Observations, # of a grid
     points, values = seen.input_coords, seen.input_values
     if method == 'biharmonic': return _biharmonic(seen.to('cpu'), size).clamp(-1, 1).to(values)
     if method == 'thin_plate':
-        queries = center_grid(size, device=points.device).expand(len(points), -1, -1)
-        field = interpolate_rbf(queries, points, values)
+        field = interpolate_rbf(_at_grid(seen, size), points, values)
     else: field = _by_scipy(points, values, size, method).to(values)
     return to_image(field, size).clamp(-1, 1)
 
