@@ -398,14 +398,15 @@ def leaderboard(rows:Iterable[Mapping], # readings with `run` and `backbone`
 
 def model_name(record:Mapping # a training run
               ) -> str:
-    "The backbone; behind @ dimensions of heads other than the usual 64; behind + other times."
+    """The backbone; behind @ dimensions of heads other than the usual 64; behind + another order of
+    tokens, and other times."""
     model, training = (record['config'].get(k, {}) for k in ('model', 'training'))
     name, pattern = backbone_name(record), KINDS.get(model.get('kind'), ())
-    times = training.get('times', 'uniform')
-    drawn = '' if times == 'uniform' else f'+{times}'
-    if not {'attention', 'window'} & set(pattern): return name + drawn
-    head = model['width'] // model['heads']
-    return f'{name}{drawn}' if head == min(64, model['width']) else f'{name}@{head}{drawn}'
+    if {'attention', 'window'} & set(pattern):
+        head = model['width'] // model['heads']
+        if head != min(64, model['width']): name += f'@{head}'
+    chosen = model.get('scan_order', 'rows'), training.get('times', 'uniform')
+    return '+'.join([name, *(word for word in chosen if word not in ('rows', 'uniform'))])
 
 def reading_rows(record:Mapping,            # a training run
                  readings:Iterable[Mapping] # of it
