@@ -100,12 +100,25 @@ def _field_costs(outputs:Path) -> dict:
     return dict(models=models, sources=[_source(record, outputs) for record in (timed, *trained)])
 
 # %% ../../nbs/app/05_guide.ipynb #42f5db23
+def _orders(outputs:Path) -> dict:
+    "What reading in another order than rows does to digits."
+    record = read_record(outputs/'scans/study/run.json')
+    rows = {row['scan_order']: row for row in record['rows']
+            if row['channels'] == 1 and (row['directions'], row['d_state']) == (2, 64)}
+    points = {order: {k: brief(100 * rows[order][v]) for k, v in
+                      (('points', 'difference'), ('se', 'difference_se'))}
+              for order in ('alternating', 'hilbert')}
+    run = read_record(outputs/'scans/alternating-s0/run.json')
+    return dict(**points, count=rows['rows']['count'], epochs=run['config']['training']['epochs'],
+                source=_source(run, outputs))
+
+# %% ../../nbs/app/05_guide.ipynb #c40b5c46
 def guide_data(outputs:str|Path='outputs' # the folder of committed records
               ) -> dict:                  # JSON-ready, read by guide.js
     "All measured numbers of the page. Raises FileNotFoundError when a record is missing."
     outputs = repo_path(outputs)
     return dict(speed=_step_costs(outputs), layer=_layer_costs(outputs),
-                fields=_field_costs(outputs))
+                fields=_field_costs(outputs), orders=_orders(outputs))
 
 # %% ../../nbs/app/05_guide.ipynb #114fa0f2
 _STYLES = ('page.css', 'guide.css')

@@ -11,10 +11,12 @@ import torch
 from test_stepper import browser, shot, text, until  # noqa: F401
 
 from mambaflow.app.guide import guide_data, guide_html, show_guide
+from mambaflow.config import repo_path
 from mambaflow.geometry.curves import CURVES, curve_order
 from mambaflow.geometry.grid import center_grid
 from mambaflow.ssm.scan import discretize, selective_scan
 from mambaflow.ssm.ssd import ssd
+from mambaflow.studies.records import read_record
 
 CHAPTERS = ('state', 'selection', 'matrix', 'orders', 'costs')
 UNNAMED = '''() => [...document.querySelectorAll('input, select, button, [tabindex], [role=img]')]
@@ -222,6 +224,17 @@ def test_orders(guide):
     guide.slider('memory, tokens').focus()
     guide.press('Home')
     assert guide.reading('orders') != before
+
+
+def test_orders_as_measured(guide):
+    "What the orders do to digits is the record's."
+    study = read_record(repo_path('outputs/scans/study/run.json'))
+    rows = {row['run']: row for row in study['rows']}
+    words = text(guide.page, '#orders-measured')
+    for name, more in (('alternating-s0', 'more'), ('hilbert-s0', 'fewer')):
+        gain, error = (100 * abs(rows[name][k]) for k in ('difference', 'difference_se'))
+        assert f'{gain:.1f} ± {error:.1f} points {more}' in words
+    assert 'outputs/scans/alternating-s0' in text(guide.page, '#orders-source')
 
 
 def test_orders_play(guide):
