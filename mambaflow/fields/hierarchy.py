@@ -50,6 +50,7 @@ class HierarchyConfig(Config):
     d_state:int = at_least(64, 1)       # of Mamba-2
     cond_width:int = at_least(128, 2, even=True) # features of the time embedding
     mlp_ratio:int = at_least(3, 1)      # hidden features per feature beside Mamba-2
+    hilbert:bool = True                 # every third block of a Mamba reads along Hilbert's curve
 
     def check(self):
         halves = 2**(self.levels - 1)
@@ -142,7 +143,8 @@ def make_path(c:HierarchyConfig, # sizes
         if c.path == 'mamba': return Mamba(d, expand=1)
         return Mamba2(d, c.d_state, expand=1, headdim=math.gcd(headdim, d))
     both = Bidirectional(mixer(), mixer())
-    return Reading(both, READINGS[number % len(READINGS)], side)
+    readings = READINGS if c.hilbert else READINGS[:2]
+    return Reading(both, readings[number % len(readings)], side)
 
 # %% ../../nbs/fields/06_hierarchy.ipynb #0c54ce67
 def _count(module:nn.Module|None) -> int:
@@ -431,6 +433,7 @@ LIGHT = dict(width=64, cond_width=64)
 HIERARCHIES = {
     'V3':                 dict(path='mamba2'),
     'V3-mamba':           dict(path='mamba'),
+    'V3-rows-columns':    dict(path='mamba2', hilbert=False),
     'V3-attention':       dict(path='attention'),
     'V3-conv':            dict(path='conv'),
     'V3-none':            dict(path='none'),

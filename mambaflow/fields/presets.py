@@ -34,7 +34,8 @@ def field_kind(config:Config) -> str: # 'V1', 'V2', 'local', 'V3' or 'regressor'
 
 def field_stage(config:Config) -> str: # one of `STAGES` of fields/model, a fault, or the path of V3
     "The stage of the stabilisation recipe, or what exchanges information in V3; for records."
-    if isinstance(config, HierarchyConfig): return config.path
+    if isinstance(config, HierarchyConfig):
+        return config.path if config.hilbert else f'{config.path}-rows-columns'
     if isinstance(config, RegressorConfig): return 'none'
     if config.dt_mode == 'count' and config.order == 'none': return 'one_over_n'
     return model.recipe_stage(config)
