@@ -265,12 +265,26 @@ def table(kernels:list[Kernel]|None=None # of `needs`; by default, the usual cas
     return wide[[card for card in CARDS if card in wide]]
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #6f05c816
-SPILLS = {  # (kernel, words of the case): bytes of a thread, at most
+SPILLS = {  # (kernel, words of "case on card"): bytes of a thread, at most
     ('scan._forward_kernel', ''): 128,
     ('scan._backward_kernel', ''): 400,
     ('mamba2._forward_kernel', ''): 512,
+    ('mamba2._forward_kernel', 'N 128, P 64, float32'): 1280,
+    ('mamba2._forward_kernel', 'N 128, P 64, float32 on sm_80'): 4864,
+    ('mamba2._forward_kernel', 'N 128, P 64, float32 on sm_90'): 4352,
+    ('mamba2._forward_kernel', 'N 128, P 64, float32 on sm_100'): 4608,
+    ('mamba2._forward_kernel', 'N 64, P 128, float32'): 1280,
+    ('mamba2._forward_kernel', 'N 64, P 128, float32 on sm_80'): 4864,
+    ('mamba2._forward_kernel', 'N 128, P 128, float32'): 3584,
+    ('mamba2._forward_kernel', 'N 128, P 128, float32 on sm_90'): 8960,
     ('mamba2._backward_kernel', ''): 1536,
+    ('mamba2._backward_kernel', 'N 128, P 128, float16 on sm_120'): 1792,
+    ('mamba2._backward_kernel', 'N 128, P 128, float32 on sm_90'): 3328,
+    ('mamba2._backward_kernel', 'N 128, P 128, float32 on sm_100'): 3840,
     ('norm._forward_kernel', ''): 64,
+    ('norm._backward_kernel', 'P 128, float16 on sm_100'): 32,
+    ('norm._backward_kernel', 'P 128, float32 on sm_100'): 32,
+    ('norm._backward_kernel', '32 heads, float32 on sm_100'): 32,
     ('ssd._sweep_kernel', ''): 256,
     ('ssd._sweep_kernel', 'N 128, P 128'): 512,
     ('ssd._sweep_kernel', 'N 64, P 128, float32'): 5120,
@@ -281,8 +295,8 @@ TENSOR = 512  # columns of tensor memory
 
 def allowed_spills(kernel:Kernel) -> int: # bytes of a thread
     "What `SPILLS` states for it."
-    stated = [n for (name, words), n in SPILLS.items()
-              if name == kernel.name and words in kernel.case]
+    label = f'{kernel.case} on {kernel.card}'
+    stated = [n for (name, words), n in SPILLS.items() if name == kernel.name and words in label]
     return max(stated, default=0)
 
 # %% ../../../nbs/ssm/gpu/08_cards.ipynb #20478a94
