@@ -273,7 +273,7 @@ def _arch_of(device:torch.device) -> int:
 
 def _launch(h:Tensor, N:int, P:int) -> Launch:
     "As in `ssm/gpu/ssd`: by precision, card, and size of a state."
-    if h.dtype == torch.float32: return LARGE if N * P > 64 * 128 else FULL
+    if h.dtype == torch.float32: return LARGE if min(N, P) > 64 else FULL
     return HALF if _arch_of(h.device) in (90, 100, 103) and N * P <= 64 * 64 else SMALL
 
 # %% ../../../nbs/ssm/gpu/07_mamba2.ipynb #87309af9

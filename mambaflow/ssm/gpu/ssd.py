@@ -293,7 +293,7 @@ def too_large(dtype:torch.dtype,
     if max(P, N) > 128:
         return ('the kernels take heads of at most 128 channels and states of at most 128 rows, '
                 f'got {P} and {N}')
-    if dtype == torch.float32 and P * N > 64 * 128 and _shared() < 227 * 1024:
+    if dtype == torch.float32 and min(P, N) > 64 and _shared() < 227 * 1024: # both count as 128
         return ('in float32 this card has too little shared memory for heads of '
                 f'{P} channels with states of {N} rows: choose less than that, or float16')
     return ''
