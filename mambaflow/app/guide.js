@@ -617,8 +617,9 @@ const chapters = [];                                 // functions that draw
   const measured = data.orders;
   const points = ({points, se}) =>
     `${Math.abs(points).toFixed(1)} ± ${se.toFixed(1)} points ${points > 0 ? 'more' : 'fewer'}`;
-  byId('orders-measured').textContent = `Near neighbours are not all. Of ${measured.count.toLocaleString('en')} digits `
-    + `that pure Mamba draws after ${measured.epochs} epochs, a judge recognises `
+  const digits = measured.count.toLocaleString('en');
+  byId('orders-measured').textContent = `Near neighbours are not all. Of ${digits} digits that `
+    + `pure Mamba draws after ${measured.epochs} epochs, a judge recognises `
     + `${points(measured.hilbert)} along Hilbert's curve than in rows, and `
     + `${points(measured.alternating)} in rows and columns in turn, from block to block.`;
   sourceLine(byId('orders-source'), [measured.source]);

@@ -93,7 +93,8 @@ def _learned_from(record:Mapping) -> list[Mapping]: # of each: name, count and f
     return [record['data'], *([record['data']['fine']] if 'fine' in record['data'] else [])]
 
 # %% ../../nbs/app/06_hub.ipynb #921fe1de
-_COLUMNS = {'guidance': 'guidance', 'control': 'pictures', 'estimator': 'estimator', 'n': 'samples',
+_COLUMNS = {'source': 'of what', 'split': 'from', 'guidance': 'guidance', 'control': 'pictures',
+            'estimator': 'estimator', 'n': 'samples',
             'count': 'pictures judged', 'as_asked': 'as the label says', 'recognised': 'recognised',
             'recognised_se': 'standard error', 'frechet': 'Fréchet distance', 'psnr': 'PSNR, dB',
             'psnr_se': 'standard error, dB', 'ssim': 'SSIM'}
@@ -119,6 +120,8 @@ def _text(value:Any) -> str:
 def _results_table(rows:Sequence[Mapping]) -> str: # Markdown; '' without rows
     "What was measured, in the columns that a card shows."
     columns = [c for c in _COLUMNS if any(c in row for row in rows)]
+    told = {'control', 'estimator'} & set(columns) or len({row.get('source') for row in rows}) < 2
+    if told and 'source' in columns: columns.remove('source')
     shown = [{_COLUMNS[c]: _text(row.get(c)) for c in columns} for row in rows]
     return markdown_table(pd.DataFrame(shown)) if shown else ''
 
@@ -341,8 +344,11 @@ def _made_text(record:Mapping) -> str:
     p = record['provenance']
     commit = f"commit {p['commit'][:12]}" if p['commit'] else 'an unknown commit'
     packages = ', '.join(f'{k} {v}' for k, v in p['packages'].items() if k in ('torch', 'numpy'))
-    start = ', '.join(e['path'] for e in record['weights']['read'])
+    judge, read = Path(record['config'].get('judge') or ''), record['weights']['read']
+    judges = [e['path'] for e in read if judge.name and Path(e['path']).parent == judge.parent]
+    start = ', '.join(e['path'] for e in read if e['path'] not in judges)
     began = f' Training began from {start}.' if start else ''
+    if judges: began += f" What it makes was judged by {', '.join(judges)}."
     where = f"On {p['device']}, {p['written'][:10]}, {commit}"
     return f"{where}, Python {p['python']}, {packages}.{began}"
 
