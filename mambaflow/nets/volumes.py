@@ -107,7 +107,7 @@ class VolumeConfig(Config):
     mixer:str = one_of('mamba2', MIXERS)    # in Mamba blocks
     d_state:int = at_least(64, 1)           # N, state per channel
     bidirectional:bool = True               # Mamba reads backwards, too
-    order:str = one_of('morton', ORDERS)    # in which Mamba reads; attention does not depend on it
+    order:str = one_of('alternating', ORDERS) # in which Mamba reads; attention does not depend on it
     cond_width:int = at_least(256, 1)       # features of the time embedding
     classes:int = at_least(0, 0)            # labels; 0 makes a model without
     condition_tokens:int = at_least(0, 0)   # M, tokens of a condition, such as patches of an image
@@ -329,7 +329,7 @@ def is_real(lengths:Tensor, # (B,) real tokens of each sequence
 # %% ../../nbs/nets/09_volumes.ipynb #d0a905f0
 def choose_cells(occupied:Tensor,    # (B, L) bool, all cells of a volume, row by row
                  side:int,           # cells per side
-                 order:str='morton', # one of `ORDERS`
+                 order:str='alternating', # one of `ORDERS`
                  most:int|None=None  # cells of a volume; None: as many as there are
                 ) -> tuple[Tensor, Tensor]: # (B, longest) cells along the curve; (B,) lengths
     "Occupied cells first. Raises ValueError for a volume without any, or with more than `most`."
@@ -370,7 +370,7 @@ def _check_sides(voxels:Tensor):
 
 def occupied_cubes(voxels:Tensor,      # (B, C, S, S, S), above 0 inside
                    patch:int,          # p, voxels per side of a cube
-                   order:str='morton', # one of `ORDERS`
+                   order:str='alternating', # one of `ORDERS`
                    most:int|None=None  # cubes of a volume; None: as many as there are
                   ) -> Cubes:
     "The cubes that hold a voxel above 0. Raises ValueError for a volume without any."
