@@ -618,11 +618,18 @@ const chapters = [];                                 // functions that draw
   const points = ({points, se}) =>
     `${Math.abs(points).toFixed(1)} ± ${se.toFixed(1)} points ${points > 0 ? 'more' : 'fewer'}`;
   const digits = measured.count.toLocaleString('en');
+  const {late, chairs} = measured;
+  const lateWord = Math.abs(late.points) < 2 * late.se ? 'no difference' : 'a difference that lasts';
   byId('orders-measured').textContent = `Near neighbours are not all. Of ${digits} digits that `
     + `pure Mamba draws after ${measured.epochs} epochs, a judge recognises `
     + `${points(measured.hilbert)} along Hilbert's curve than in rows, and `
-    + `${points(measured.alternating)} in rows and columns in turn, from block to block.`;
-  sourceLine(byId('orders-source'), [measured.source]);
+    + `${points(measured.alternating)} in rows and columns in turn, from block to block. `
+    + `After five minutes with a chosen rate, of ${late.count.toLocaleString('en')} digits, it `
+    + `recognises ${points(late)} in turn: ${lateWord}. On chairs it lasts: of `
+    + `${chairs.tokens.toLocaleString('en')} cubes that are read along x, y and z in turn, and not along `
+    + `Morton's curve, pure Mamba's loss is ${Math.abs(chairs.percent).toFixed(1)} ± `
+    + `${chairs.se.toFixed(1)} % ${chairs.percent < 0 ? 'lower' : 'higher'} after ${chairs.seconds} seconds.`;
+  sourceLine(byId('orders-source'), measured.sources);
 })();
 
 // 5. What was measured

@@ -100,8 +100,21 @@ def _field_costs(outputs:Path) -> dict:
     return dict(models=models, sources=[_source(record, outputs) for record in (timed, *trained)])
 
 # %% ../../nbs/app/05_guide.ipynb #42f5db23
+def _orders_by_the_clock(outputs:Path) -> dict:
+    "What reading in turn does after five minutes, to digits and to chairs."
+    clock = read_record(outputs/'equal_time/study/run.json')
+    late = next(row for row in clock['ways_paired'] if not row['guide'] and row['sampler'] == 'euler'
+                and row['backbone'].replace('+alternating', '') == row['over'])
+    shapes = read_record(outputs/'crossing/study/run.json')
+    chairs = next(row for row in shapes['orders'] if row['backbone'] == 'PM-mamba2')
+    return dict(late=dict(points=brief(100 * late['difference']), se=brief(100 * late['difference_se']),
+                          count=late['n']),
+                chairs=dict(percent=brief(100 * chairs['change'] / chairs['morton_loss']),
+                            se=brief(100 * chairs['change_se'] / chairs['morton_loss']),
+                            tokens=chairs['tokens'], seconds=chairs['budget']))
+
 def _orders(outputs:Path) -> dict:
-    "What reading in another order than rows does to digits."
+    "What reading in another order than rows does to digits, soon and late, and to chairs."
     record = read_record(outputs/'scans/study/run.json')
     rows = {row['scan_order']: row for row in record['rows']
             if row['channels'] == 1 and (row['directions'], row['d_state']) == (2, 64)}
@@ -109,8 +122,11 @@ def _orders(outputs:Path) -> dict:
                       (('points', 'difference'), ('se', 'difference_se'))}
               for order in ('alternating', 'hilbert')}
     run = read_record(outputs/'scans/alternating-s0/run.json')
-    return dict(**points, count=rows['rows']['count'], epochs=run['config']['training']['epochs'],
-                source=_source(run, outputs))
+    late = [read_record(outputs/name/'run.json') for name in
+            ('equal_time/PM-mamba2-alternating-logit-196-s0', 'crossing/PM-4096-300-alternating-s0')]
+    return dict(**points, **_orders_by_the_clock(outputs), count=rows['rows']['count'],
+                epochs=run['config']['training']['epochs'],
+                sources=[_source(r, outputs) for r in (run, *late)])
 
 # %% ../../nbs/app/05_guide.ipynb #c40b5c46
 def guide_data(outputs:str|Path='outputs' # the folder of committed records

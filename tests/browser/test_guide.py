@@ -234,7 +234,11 @@ def test_orders_as_measured(guide):
     for name, more in (('alternating-s0', 'more'), ('hilbert-s0', 'fewer')):
         gain, error = (100 * abs(rows[name][k]) for k in ('difference', 'difference_se'))
         assert f'{gain:.1f} ± {error:.1f} points {more}' in words
-    assert 'outputs/scans/alternating-s0' in text(guide.page, '#orders-source')
+    chairs = next(row for row in read_record(repo_path('outputs/crossing/study/run.json'))['orders']
+                  if row['backbone'] == 'PM-mamba2')
+    assert f"{-100 * chairs['change'] / chairs['morton_loss']:.1f} ± " in words and 'no difference' in words
+    for run in ('scans/alternating-s0', 'crossing/PM-4096-300-alternating-s0'):
+        assert f'outputs/{run}' in text(guide.page, '#orders-source')
 
 
 def test_orders_play(guide):
