@@ -96,7 +96,9 @@ def _learned_from(record:Mapping) -> list[Mapping]: # of each: name, count and f
 # %% ../../nbs/app/06_hub.ipynb #921fe1de
 _COLUMNS = {'source': 'of what', 'split': 'from', 'guidance': 'guidance', 'control': 'pictures',
             'estimator': 'estimator', 'n': 'samples',
-            'count': 'pictures judged', 'as_asked': 'as the label says', 'recognised': 'recognised',
+            'count': 'items', 'loss': 'loss', 'loss_se': 'its standard error', 'over': 'mean over',
+            'batch': 'drawn at once', 'seconds_per_shape': 'seconds for a shape',
+            'as_asked': 'as the label says', 'recognised': 'recognised',
             'recognised_se': 'standard error', 'frechet': 'Fréchet distance', 'psnr': 'PSNR, dB',
             'psnr_se': 'standard error, dB', 'ssim': 'SSIM'}
 
@@ -115,7 +117,7 @@ def studies_of(folder:Path,     # of a run
 def _text(value:Any) -> str:
     "A cell of a card's table."
     if value is None or value != value: return ''
-    if isinstance(value, str): return label(value)
+    if isinstance(value, str): return label(value).replace('_', ' ')
     return f'{value:.4g}' if isinstance(value, float) else str(value)
 
 def _results_table(rows:Sequence[Mapping]) -> str: # Markdown; '' without rows
@@ -129,7 +131,8 @@ def _results_table(rows:Sequence[Mapping]) -> str: # Markdown; '' without rows
 # %% ../../nbs/app/06_hub.ipynb #10f72b20
 def tested_on(record:Mapping) -> tuple[str, int]: # data set; how many items of it
     "What a run was measured on: its test data, or those that it was trained on."
-    tested = record.get('test_data') or record.get('evaluation') or record['data']
+    known = (record.get(key) for key in ('test_data', 'evaluation', 'test'))
+    tested = next(filter(None, known), record['data'])
     return tested.get('name') or tested['data'], tested['count']
 
 def _measures(record:Mapping, rows:Sequence[Mapping]) -> dict[str, tuple[float, str]]:
@@ -137,6 +140,7 @@ def _measures(record:Mapping, rows:Sequence[Mapping]) -> dict[str, tuple[float, 
     metrics, data = record.get('metrics', {}), record['data']['name']
     on, _ = tested_on(record)
     found = {'training loss': (metrics.get('final_loss'), data),
+             'loss on test data': (metrics.get('held_out_loss'), on),
              'accuracy': (metrics.get('accuracy'), on),
              'accuracy of the second judge': (metrics.get('second_accuracy'), on)}
     means = [row for row in rows if row.get('estimator') == 'one_step_mean']
@@ -348,7 +352,9 @@ def _made_text(record:Mapping) -> str:
     judge, read = Path(record['config'].get('judge') or ''), record['weights']['read']
     judges = [e['path'] for e in read if judge.name and Path(e['path']).parent == judge.parent]
     start = ', '.join(e['path'] for e in read if e['path'] not in judges)
-    began = f' Training began from {start}.' if start else ''
+    two_stages = record.get('samples', {}).get('stages') == 2
+    use = 'Its samples take their cubes from' if two_stages else 'Training began from'
+    began = f' {use} {start}.' if start else ''
     if judges: began += f" What it makes was judged by {', '.join(judges)}."
     where = f"On {p['device']}, {p['written'][:10]}, {commit}"
     return f"{where}, Python {p['python']}, {packages}.{began}"
