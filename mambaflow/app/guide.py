@@ -106,7 +106,8 @@ def _orders_by_the_clock(outputs:Path) -> dict:
     late = next(row for row in clock['ways_paired'] if not row['guide'] and row['sampler'] == 'euler'
                 and row['backbone'].replace('+alternating', '') == row['over'])
     shapes = read_record(outputs/'crossing/study/run.json')
-    chairs = next(row for row in shapes['orders'] if row['backbone'] == 'PM-mamba2')
+    chairs = next(row for row in shapes['orders'] if (row['backbone'], row['order'], row['tokens'],
+                  row['budget']) == ('PM-mamba2', 'alternating', 4096, 300))
     return dict(late=dict(points=brief(100 * late['difference']), se=brief(100 * late['difference_se']),
                           count=late['n']),
                 chairs=dict(percent=brief(100 * chairs['change'] / chairs['morton_loss']),

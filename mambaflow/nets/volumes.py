@@ -107,7 +107,7 @@ class VolumeConfig(Config):
     mixer:str = one_of('mamba2', MIXERS)    # in Mamba blocks
     d_state:int = at_least(64, 1)           # N, state per channel
     bidirectional:bool = True               # Mamba reads backwards, too
-    order:str = one_of('alternating', ORDERS) # in which Mamba reads; attention does not depend on it
+    order:str = one_of('alternating', ORDERS) # in which Mamba reads; attention needs none
     cond_width:int = at_least(256, 1)       # features of the time embedding
     classes:int = at_least(0, 0)            # labels; 0 makes a model without
     condition_tokens:int = at_least(0, 0)   # M, tokens of a condition, such as patches of an image

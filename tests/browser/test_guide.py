@@ -235,7 +235,7 @@ def test_orders_as_measured(guide):
         gain, error = (100 * abs(rows[name][k]) for k in ('difference', 'difference_se'))
         assert f'{gain:.1f} ± {error:.1f} points {more}' in words
     chairs = next(row for row in read_record(repo_path('outputs/crossing/study/run.json'))['orders']
-                  if row['backbone'] == 'PM-mamba2')
+                  if (row['backbone'], row['tokens'], row['budget']) == ('PM-mamba2', 4096, 300))
     assert f"{-100 * chairs['change'] / chairs['morton_loss']:.1f} ± " in words and 'no difference' in words
     for run in ('scans/alternating-s0', 'crossing/PM-4096-300-alternating-s0'):
         assert f'outputs/{run}' in text(guide.page, '#orders-source')
