@@ -555,6 +555,13 @@ def _npz(path:str, train:bool, size:int|None) -> tuple[Tensor, Tensor|None, int]
     return x, torch.from_numpy(labels[in_split].astype(np.int64)), int(labels.max()) + 1
 
 # %% ../../nbs/data/01_images.ipynb #3b56b1b0
+def _mix_classes(images:Tensor, labels:Tensor) -> tuple[Tensor, Tensor]:
+    "The same in an order drawn once, if all of a class come before those of the next."
+    if (labels.diff() < 0).any(): return images, labels
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    return images[order], labels[order]
+
+# %% ../../nbs/data/01_images.ipynb #9b55cf32
 def load_images(source:str,         # 'digits', 'mnist', 'cifar10', 'folder:PATH' or 'npz:PATH'
                 train:bool=True,    # the training split or the test split
                 size:int|None=None, # height and width; the source's own when None (28 for digits)
@@ -577,6 +584,7 @@ def load_images(source:str,         # 'digits', 'mnist', 'cifar10', 'folder:PATH
         warnings.simplefilter('ignore') # torchvision warns of read-only numpy arrays, harmlessly
         warnings.filterwarnings('always', 'folder:')
         images, labels, classes = loaders[kind](train, size)
+    if needs_path and labels is not None: images, labels = _mix_classes(images, labels)
     if limit:
         images = images[:limit]
         if labels is not None: labels = labels[:limit]
