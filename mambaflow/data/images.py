@@ -554,20 +554,9 @@ def _npz(path:str, train:bool, size:int|None) -> tuple[Tensor, Tensor|None, int]
                          f'got {labels.min()} to {labels.max()}')
     return x, torch.from_numpy(labels[in_split].astype(np.int64)), int(labels.max()) + 1
 
-# %% ../../nbs/data/01_images.ipynb #3b56b1b0
-def _mix_classes(images:Tensor, labels:Tensor) -> tuple[Tensor, Tensor]:
-    "The same in an order drawn once, if all of a class come before those of the next."
-    if (labels.diff() < 0).any(): return images, labels
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    return images[order], labels[order]
-
-# %% ../../nbs/data/01_images.ipynb #9b55cf32
-def load_images(source:str,         # 'digits', 'mnist', 'cifar10', 'folder:PATH' or 'npz:PATH'
-                train:bool=True,    # the training split or the test split
-                size:int|None=None, # height and width; the source's own when None (28 for digits)
-                limit:int=0,        # keep only the first so many pictures; 0 keeps all
-               ) -> ImageData:      # uint8 pictures in memory
-    "Load a data set. Raises ValueError for an unknown source, FileNotFoundError for missing files."
+# %% ../../nbs/data/01_images.ipynb #fb95c1da
+def _read_images(source:str, train:bool, size:int|None) -> tuple[Tensor, Tensor|None, int]:
+    "Pictures, labels and the number of classes, in the order of the files. Raises as `load_images`."
     kind, _, path = source.partition(':')
     loaders = {'digits': _digits,
                'mnist': _mnist,
@@ -579,12 +568,24 @@ def load_images(source:str,         # 'digits', 'mnist', 'cifar10', 'folder:PATH
         choose('data set', source, ['digits', 'mnist', 'cifar10', 'folder:PATH', 'npz:PATH'])
     if size is not None and size < 1:
         raise ValueError(f'size must be a positive number of pixels, got {size}')
-    if limit < 0: raise ValueError(f'limit must not be negative, got {limit}')
     with warnings.catch_warnings():
         warnings.simplefilter('ignore') # torchvision warns of read-only numpy arrays, harmlessly
         warnings.filterwarnings('always', 'folder:')
-        images, labels, classes = loaders[kind](train, size)
-    if needs_path and labels is not None: images, labels = _mix_classes(images, labels)
+        return loaders[kind](train, size)
+
+# %% ../../nbs/data/01_images.ipynb #3b56b1b0
+def load_images(source:str,         # 'digits', 'mnist', 'cifar10', 'folder:PATH' or 'npz:PATH'
+                train:bool=True,    # the training split or the test split
+                size:int|None=None, # height and width; the source's own when None (28 for digits)
+                limit:int=0,        # keep only the first so many pictures; 0 keeps all
+               ) -> ImageData:      # uint8 pictures in memory
+    "Load a data set. Raises ValueError for an unknown source, FileNotFoundError for missing files."
+    if limit < 0: raise ValueError(f'limit must not be negative, got {limit}')
+    images, labels, classes = _read_images(source, train, size)
+    is_sorted = labels is not None and not (labels.diff() < 0).any()
+    if is_sorted and source.partition(':')[1]:
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+        images, labels = images[order], labels[order]
     if limit:
         images = images[:limit]
         if labels is not None: labels = labels[:limit]

@@ -14,8 +14,8 @@ import torch
 from PIL import features
 from torch import Tensor
 from ..config import choose, regular_file
-from .images import (ImageData, _folder_files, _opened, _picture, _SIDEWAYS, _turn,
-                                   cached_array, check_images, load_images, resize)
+from .images import (ImageData, _folder_files, _opened, _picture, _read_images,
+                                   _SIDEWAYS, _turn, cached_array, check_images, resize)
 
 # %% ../../nbs/data/03_photos.ipynb #688a2c80
 def _cover(source:int, size:int) -> Tensor: # (size, source) float64
@@ -232,7 +232,7 @@ def _read_pictures(source:str, split:str, size:int, per_photo:int) -> Tensor:
     if kind == 'folder': _check_large_enough(Path(path).expanduser(), size)
     load_size = size if kind == 'folder' else None
     training = {'train': [True], 'test': [False], 'all': [True, False]}[split]
-    parts = [load_images(source, train=train, size=load_size).images for train in training]
+    parts = [_read_images(source, train, load_size)[0] for train in training] # as records have them
     loaded = parts[0].shape[-1]
     if loaded < size:
         problem = f'pictures of {loaded} pixels are smaller than the {size} asked for'
