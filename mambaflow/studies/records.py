@@ -407,7 +407,7 @@ def read_records(folder:str|Path,           # and all below it, but see `_counts
 
 # %% ../../nbs/studies/03_records.ipynb #0561d2fb
 class _Shown(Styler):
-    "A styled table whose texts are escaped, and whose plain cells carry no id."
+    "A styled table whose texts are escaped, and whose cells carry neither class nor needless id."
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **{'cell_ids': False, **kwargs})
         self.format()
@@ -421,6 +421,9 @@ class _Shown(Styler):
 
     def set_caption(self, caption):
         return super().set_caption(html.escape(caption))
+
+    def _repr_html_(self):
+        return re.sub(r' class="data row\d+ col\d+"', '', super()._repr_html_())
 
 class Table(pd.DataFrame):
     "A table whose pages show markup as text."
