@@ -30,14 +30,18 @@ def _literal(node:ast.expr):
     except ValueError: return None
 
 def _assignments(source:str) -> dict[str, Parameter]:
-    "Names that a cell assigns."
-    found = {}
+    "Names that a cell assigns. Raises ValueError for one that it assigns twice."
+    found = []
     for line in ast.parse(source).body:
         if isinstance(line, ast.AnnAssign):
-            found[line.target.id] = Parameter(ast.unparse(line.annotation), _literal(line.value))
+            kind = ast.unparse(line.annotation)
+            found.append((line.target.id, Parameter(kind, _literal(line.value))))
         elif isinstance(line, ast.Assign):
-            for target in line.targets: found[target.id] = Parameter(None, _literal(line.value))
-    return found
+            found += [(target.id, Parameter(None, _literal(line.value))) for target in line.targets]
+    names = [name for name, _ in found]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice: raise ValueError(f'{twice[0]} stands there twice')
+    return dict(found)
 
 def notebook_parameters(notebook:str|Path       # file
                        ) -> dict[str, Parameter]: # name -> what is declared
@@ -48,7 +52,7 @@ def notebook_parameters(notebook:str|Path       # file
     try:
         tagged = [c for c in cells if 'parameters' in c['metadata'].get('tags', [])]
         return _assignments(''.join(tagged[0]['source'])) if tagged else {}
-    except (SyntaxError, AttributeError, KeyError, TypeError) as e:
+    except (SyntaxError, AttributeError, KeyError, TypeError, ValueError) as e:
         raise ValueError(f'{notebook}: its parameters cannot be read, expected one `name = value` '
                          f'a line ({type(e).__name__}: {e})') from None
 
