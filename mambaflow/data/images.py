@@ -579,7 +579,8 @@ def load_images(source:str,         # 'digits', 'mnist', 'cifar10', 'folder:PATH
                 size:int|None=None, # height and width; the source's own when None (28 for digits)
                 limit:int=0,        # keep only the first so many pictures; 0 keeps all
                ) -> ImageData:      # uint8 pictures in memory
-    "Load a data set. Raises ValueError for an unknown source, FileNotFoundError for missing files."
+    """Load a data set. A folder or an archive that is sorted by its labels comes mixed, always alike.
+    Raises ValueError for an unknown source, FileNotFoundError for missing files."""
     if limit < 0: raise ValueError(f'limit must not be negative, got {limit}')
     images, labels, classes = _read_images(source, train, size)
     is_sorted = labels is not None and not (labels.diff() < 0).any()

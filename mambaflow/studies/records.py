@@ -423,7 +423,8 @@ class _Shown(Styler):
         return super().set_caption(html.escape(caption))
 
     def _repr_html_(self):
-        return re.sub(r' class="data row\d+ col\d+"', '', super()._repr_html_())
+        page = super()._repr_html_()       # None if pandas shows LaTeX
+        return page and re.sub(r' class="data row\d+ col\d+"', '', page)
 
 class Table(pd.DataFrame):
     "A table whose pages show markup as text."
