@@ -124,7 +124,8 @@ def _orders(outputs:Path) -> dict:
               for order in ('alternating', 'hilbert')}
     run = read_record(outputs/'scans/alternating-s0/run.json')
     late = [read_record(outputs/name/'run.json') for name in
-            ('equal_time/PM-mamba2-alternating-logit-196-s0', 'crossing/PM-4096-300-alternating-s0')]
+            ('equal_time/PM-mamba2-alternating-logit-196-s0', 'crossing/PM-4096-300-alternating-s0',
+             'crossing/PM-4096-300-alternating-s1')]
     return dict(**points, **_orders_by_the_clock(outputs), count=rows['rows']['count'],
                 epochs=run['config']['training']['epochs'],
                 sources=[_source(r, outputs) for r in (run, *late)])
