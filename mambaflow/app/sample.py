@@ -397,6 +397,9 @@ def write_samples(args:argparse.Namespace # of `sample_parser`
     _check_kind(args, config)
     sampling = _choose_sampling(args, config)
     _check_label(args.label, config.classes)
+    if args.guidance != 1 and args.label is None and not args.view:
+        raise ValueError(f'--guidance {args.guidance:g} is the weight of a label or a view: give '
+                         '--label or --view, or leave it out')
     model = open_model(args.checkpoint, args.config, args.device)
     _require_finite(model, args.checkpoint)
     draw = _draw_shapes if is_shape else _draw_pictures

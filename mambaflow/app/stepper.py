@@ -230,8 +230,11 @@ def _open(model:_Model) -> Callable:
     return model.eval() if isinstance(model, nn.Module) else model
 
 def _require_dense(model:Callable):
-    "Raise ValueError for a model of shapes whose states are no voxels that can be shown."
+    "Raise ValueError for a model of shapes whose states are no voxels that can be shown, or of noise."
     config = getattr(model, 'config', None)
+    if getattr(config, 'predicts', None) == 'noise':
+        raise ValueError('it predicts noise, and what is shown are steps along a velocity: choose a '
+                         'model that predicts the velocity or the data')
     if getattr(config, 'sparse', False):
         raise ValueError('a sparse model has to be given the occupied cubes, so it has no '
                          'trajectory from noise alone: show a dense one')
@@ -683,19 +686,25 @@ class ModelSet:
 # %% ../../nbs/app/03_stepper.ipynb #15771b21
 def named_checkpoints(files:Iterable[str|Path] # such as outputs/conditional/PT/half.safetensors
                      ) -> dict[str, Path]:     # name -> file; PM, HMA and PT first
-    "Checkpoints under the names of their folders, with the file's name where a folder has several."
-    files = [Path(file) for file in files]
+    """Checkpoints under the names of their folders, with the file's name where a folder has several
+    and with as many folders above as tell them apart."""
+    files = list(dict.fromkeys(map(Path, files)))
     kinds = list(KINDS)
     def order(file):
         kind = file.parent.name.split('-')[0]
         place = kinds.index(kind) if kind in kinds else len(kinds)
         return place, file.parent.name, file.name
-    folders = Counter(file.parent.name for file in files)
-    named = {}
-    for file in sorted(files, key=order):
-        name = file.parent.name
-        named[name if folders[name] == 1 else f'{name} {file.stem}'] = file
-    return named
+    folders = Counter(file.absolute().parent for file in files)
+    def name(file, depth):
+        folder = file.absolute().parent
+        own = '/'.join(folder.parts[-depth:])
+        return own if folders[folder] == 1 else f'{own} {file.stem}'
+    def own_name(file):
+        for depth in range(1, 1 + len(file.absolute().parts)):
+            mine = name(file, depth)
+            if sum(name(other, depth) == mine for other in files) == 1: return mine
+        return str(file)
+    return {own_name(file): file for file in sorted(files, key=order)}
 
 # %% ../../nbs/app/03_stepper.ipynb #abc82dc9
 RUN_FILES = 'half.safetensors', 'model.safetensors' # of a run; the first that is there is shown

@@ -462,8 +462,9 @@ class FieldModel(nn.Module):
         return tokens.split([inputs.shape[1], queries.shape[1]], 1)
 
 # %% ../../nbs/fields/02_model.ipynb #10988e85
-def _query_part(points:PreparedPoints, part:slice) -> PreparedPoints:
-    "What was prepared, for some of the queries."
+def _query_part(points:PreparedPoints|Tensor, part:slice) -> PreparedPoints|Tensor:
+    "What was prepared, for some of the queries; what is for all of them stays, as a regressor's."
+    if not isinstance(points, PreparedPoints): return points
     by_query = {k: getattr(points, k) for k in ('neighbours', 'offsets', 'mean', 'sigma')}
     parts = {k: x[:, part] for k, x in by_query.items() if x is not None}
     return points._replace(**parts)

@@ -22,7 +22,7 @@ from ..config import choose
 from ..data.images import cached_array, to_float
 from ..data.observations import Observations, observe, pixel_index
 from ..data.photos import Photos
-from .hierarchy import HierarchicalField, between_pixels
+from .hierarchy import HierarchyConfig, between_pixels
 from .metrics import field_scores, load_lpips
 from .model import in_chunks
 from ..flow.posterior import Posterior, one_step_mean, posterior
@@ -75,10 +75,11 @@ def sampling_condition(model:nn.Module,   # a field model
                       ) -> tuple[Callable, tuple|Callable, dict]: # model, noise, condition
     """To sample a field at the pixel centres of a grid: the last size * size answers. Between
     the pixels of V3 these share its noise, see `between_pixels`, and its decoder makes chunks."""
-    if isinstance(model, HierarchicalField) and size != model.config.grid:
+    hierarchy = isinstance(model.config, HierarchyConfig)     # also of one in mixed precision
+    if hierarchy and size != model.config.grid:
         return model, *between_pixels(model, _at_grid(seen, size), seen.input_coords,
                                       seen.input_values)
-    return _chunked(model, chunk), *grid_condition(model, seen, size)
+    return model if hierarchy else _chunked(model, chunk), *grid_condition(model, seen, size)
 
 # %% ../../nbs/fields/04_reconstruct.ipynb #3b2e9cab
 def reconstruct(model:nn.Module,     # a field model, in eval mode

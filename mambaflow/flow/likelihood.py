@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from ..config import choose
 from .path import check_finite
-from .samplers import Adaptive, ODE, SAMPLERS, Sampler, make_noise, _check_number
+from .samplers import (Adaptive, ODE, SAMPLERS, Sampler, make_noise, _check_number,
+                                     _check_prediction)
 
 # %% ../../nbs/flow/05_likelihood.ipynb #fcc2ef19
 DIVERGENCES = ('exact', 'rademacher', 'gaussian')
@@ -97,6 +98,9 @@ def _check_likelihood(x_1:Tensor, method:object, divergence:str, probes:int):
     if not isinstance(method, (ODE, Adaptive)):
         raise ValueError(f'a log-density needs an ODE sampler, got {method!r}: '
                          "choose 'euler', 'heun', 'midpoint' or 'adaptive'")
+    if getattr(method, 'shift', 1) != 1:
+        raise ValueError(f'steps back from data have times of their own, got {method!r}: '
+                         'leave its shift at 1')
     choose('divergence', divergence, DIVERGENCES)
     _check_number('probes', probes, 'a whole number of at least 1', lambda n: n >= 1, Integral)
     if divergence == 'exact' and probes != 1:
@@ -117,6 +121,7 @@ def log_likelihood(model:Callable,              # (x_t, t, **condition) -> v; in
     named = isinstance(sampler, str)
     method = SAMPLERS[choose('sampler', sampler, SAMPLERS)] if named else sampler
     _check_likelihood(x_1, method, divergence, probes)
+    _check_prediction(model, method)
     _check_number('steps', steps, 'a whole number of at least 1', lambda k: k >= 1, Integral)
     intervals = 1 if isinstance(method, Adaptive) else steps
     share = torch.linspace(0, 1, intervals + 1, dtype=x_1.dtype, device=x_1.device)

@@ -58,9 +58,9 @@ def predicted_velocity(predicted:Tensor, # data, as a network predicts it, (B, .
                        x_t:Tensor,       # state, (B, ...)
                        t:Tensor          # (B,)
                       ) -> Tensor:       # (B, ...)
-    "The velocity towards predicted data, exact below t = 1 and finite there."
-    left = torch.where(t < 1, 1 - t, LEAST_LEFT)
-    return (predicted - x_t) / expand_time(left, x_t)
+    "The velocity towards predicted data; at t = 1 its limit, the data."
+    left = expand_time(torch.where(t < 1, 1 - t, 1.), x_t)
+    return torch.where(expand_time(t, x_t) < 1, (predicted - x_t) / left, predicted)
 
 def as_velocity(model:Callable # (x_t, t, **condition) -> x_1
                ) -> Callable:  # (x_t, t, **condition) -> v, for samplers and guidance

@@ -218,6 +218,7 @@ def autoguided(model:Callable, # (x_t, t, **condition) -> v
     def velocity(x_t:Tensor, t:Tensor, **condition) -> Tensor:
         other, own = (m(x_t, t, **condition) for m in (worse, model))
         return extrapolate(other, own, weight)
+    velocity.config = getattr(model, 'config', None)    # samplers ask it what is predicted
     return velocity
 
 # %% ../../nbs/flow/01_path.ipynb #149d0dd6
@@ -232,4 +233,5 @@ def guided(model:Callable,     # (x_t, t, label=None) -> v, trained with label d
     away = autoguided(model, unconditional, weight)
     def velocity(x_t:Tensor, t:Tensor, label:Tensor|None=None, **rest) -> Tensor:
         return away(x_t, t, label=label, **rest)
+    velocity.config = away.config
     return velocity

@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 from .path import check_finite
-from .samplers import Sampler, make_noise, sample
+from .samplers import SAMPLERS, Sampler, make_noise, sample, _check_prediction
 
 # %% ../../nbs/flow/03_posterior.ipynb #a0f6c0aa
 @dataclass(frozen=True)
@@ -61,8 +61,9 @@ def one_step_mean(model:Callable,              # (x_t, t, **condition) -> v, in 
                   **condition                  # passed on to the model
                  ) -> Tensor:                  # (B, Nq, C)
     """The posterior mean from the velocity at t = 0, averaged over noises. Raises ValueError for
-    none, and for velocities that are not finite."""
+    none, for a model that predicts noise, and for velocities that are not finite."""
     if count < 1: raise ValueError(f'at least one noise is needed, got count {count}')
+    _check_prediction(model, SAMPLERS['euler'])
     predictions = []
     for k in range(count):
         x_0 = make_noise(shape, seed + k, device)
