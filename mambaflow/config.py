@@ -452,13 +452,9 @@ class FolderLock:
 
     def __exit__(self, *error): self.release()
 
-def hold_folder(folder:str|Path # made when it is not there
-               ) -> FolderLock: # also a context manager
-    """Hold a folder against other processes and threads; the same thread may hold it again.
-
-    Raises FolderInUse, saying who has it."""
-    folder = Path(os.path.realpath(folder))
-    _make_folder(folder)
+def _hold(folder:Path # there, and no link
+         ) -> FolderLock:
+    "Hold a folder now. Raises FolderInUse."
     with _GUARD:
         if folder not in _HELD:
             held = _Held(_lock(folder/'.lock'))
@@ -469,3 +465,18 @@ def hold_folder(folder:str|Path # made when it is not there
             raise FolderInUse(f'{folder} is in use by another thread of this process')
         held.times += 1
     return FolderLock(folder)
+
+def hold_folder(folder:str|Path, # made when it is not there
+                wait:float=0.    # seconds, while another one holds it
+               ) -> FolderLock:  # also a context manager
+    """Hold a folder against other processes and threads; the same thread may hold it again.
+
+    Raises FolderInUse, saying who has it."""
+    folder = Path(os.path.realpath(folder))
+    _make_folder(folder)
+    end = time.monotonic() + wait
+    while True:
+        try: return _hold(folder)
+        except FolderInUse:
+            if time.monotonic() >= end: raise
+        time.sleep(.02)

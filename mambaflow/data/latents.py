@@ -81,8 +81,9 @@ def train_autoencoder(images:Tensor,             # uint8 (N, C, S, S)
     rng = torch.Generator(device).manual_seed(seed)
     steps = len(images) // batch_size
     opt = torch.optim.AdamW(model.parameters(), lr)
+    warm = .1 if epochs * steps != 10 else .2     # of one step it divides by zero
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=epochs * steps,
-                                                   pct_start=.1)
+                                                   pct_start=warm)
     losses = []
     bar = tqdm(range(epochs), desc='autoencoder', unit='epoch', disable=not progress)
     for _ in bar:

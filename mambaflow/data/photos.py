@@ -7,6 +7,7 @@ __all__ = ['SCALES', 'PHOTOS', 'area_reduce', 'photo_files', 'crop_boxes', 'Phot
 
 # %% ../../nbs/data/03_photos.ipynb #f0888cdd
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 import PIL
@@ -202,10 +203,12 @@ def load_photos(source:str='photos',           # 'photos' of scikit-image, or 'f
         problem = f'a crop of {smallest} pixels has no true version of {largest}'
         raise ValueError(f'smallest is {smallest}, but {problem}: allow at least that')
     images, photo, all_boxes = {s: [] for s in scales}, [], []
-    for file in photo_files(source, split):
+    files = photo_files(source, split)
+    root = os.path.commonpath([file.parent for file in files])
+    for file in files:
         boxes, crops = _photo_crops(file, mode, smallest, per_photo)
         for s in scales: images[s] += [area_reduce(crop, s) for crop in crops]
-        photo += [file.name] * len(boxes)
+        photo += [file.relative_to(root).as_posix()] * len(boxes)
         all_boxes += boxes
     stacked = {s: torch.cat(x) for s, x in images.items()}
     return Photos(f'{source}/{split}', stacked, tuple(photo), torch.tensor(all_boxes))
@@ -233,6 +236,7 @@ def _read_pictures(source:str, split:str, size:int, per_photo:int) -> Tensor:
     load_size = size if kind == 'folder' else None
     training = {'train': [True], 'test': [False], 'all': [True, False]}[split]
     parts = [_read_images(source, train, load_size)[0] for train in training] # as records have them
+    if len(parts) == 2 and torch.equal(*parts): parts = parts[:1]    # a few pictures are in both
     loaded = parts[0].shape[-1]
     if loaded < size:
         problem = f'pictures of {loaded} pixels are smaller than the {size} asked for'
@@ -240,7 +244,7 @@ def _read_pictures(source:str, split:str, size:int, per_photo:int) -> Tensor:
     return torch.cat([resize(x, size).expand(-1, 3, -1, -1) for x in parts])
 
 # %% ../../nbs/data/03_photos.ipynb #d04d565e
-_READER = 1 # to be raised when `_read_pictures` makes other pictures of the same files
+_READER = 2 # to be raised when `_read_pictures` makes other pictures of the same files
 
 def _stamp(file:Path, root:Path) -> tuple[str, int, int]: # path within the folder, bytes, ns
     "What changes with a file. One that cannot be read is refused later, by name."

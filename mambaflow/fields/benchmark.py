@@ -6,7 +6,7 @@
 __all__ = ['CHOOSE', 'BASELINES', 'Task', 'benchmark_pictures', 'baseline', 'score_fields', 'read_predictions', 'write_or_score']
 
 # %% ../../nbs/fields/09_benchmark.ipynb #fb7643a5
-import argparse, zipfile
+import argparse, zipfile, zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,7 +72,7 @@ class Task:
         index = self.pixels[..., None].expand(-1, -1, self.images.shape[1])
         values = self.images.flatten(2).mT.gather(1, index)
         with atomic_path(file) as tmp, open(tmp, 'wb') as f:
-            np.savez_compressed(f, pixels=self.pixels.numpy().astype(np.uint16),
+            np.savez_compressed(f, pixels=self.pixels.numpy().astype(np.min_scalar_type(self.size**2)),
                                 values=values.numpy(), size=self.size, density=self.density,
                                 seed=self.seed, fingerprint=self.fingerprint)
 
@@ -164,7 +164,7 @@ def read_predictions(file:str|Path, # npz, see the table above
     try:
         with np.load(file) as archive: arrays = dict(archive)
     except FileNotFoundError: raise
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as e:
         raise ValueError(f'{file} is no archive of numpy.savez: {e}') from e
     if 'fields' not in arrays:
         raise ValueError(f"{file} has the keys {sorted(arrays)}, expected 'fields'")
@@ -172,6 +172,11 @@ def read_predictions(file:str|Path, # npz, see the table above
     if other != task.fingerprint:
         raise ValueError(f'{file} belongs to the pictures {other}, this task has those of '
                          f'{task.fingerprint}: name the same pictures')
+    for name, mine in (('density', task.density), ('seed', task.seed)):
+        theirs = arrays.get(name, mine)
+        if not np.array_equal(theirs, mine):
+            raise ValueError(f'{file} belongs to a task of {name} {theirs}, this one has {mine}: '
+                             'name the same density and seed')
     C, S = task.images.shape[1:3]
     expected = (len(task.images), S, S, C)
     names = [k for k in ('fields', 'samples') if k in arrays]

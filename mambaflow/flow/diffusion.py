@@ -170,7 +170,10 @@ class CosineDDIM(Sampler):
         _check_number('eta', self.eta, 'in [0, 1]', lambda x: 0 <= x <= 1)
 
     def times(self, steps, device='cpu'):
-        "Evenly spaced noise steps that end with step 1, then the data."
+        "Evenly spaced noise steps that end with step 1, then the data. Raises ValueError for one."
+        if steps < 2:
+            raise ValueError('DDIM ends with noise step 1, which is nearly the data, so one step from '
+                             f'noise is none: steps must be at least 2, got {steps}')
         if steps > NOISE_STEPS:
             raise ValueError(f'DDIM visits each of {NOISE_STEPS} noise steps at most once: '
                              f'steps must be at most {NOISE_STEPS}, got {steps}')

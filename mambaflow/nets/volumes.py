@@ -520,7 +520,8 @@ def sample_in_two_stages(which:VolumeBackbone, # of the occupancy, in eval mode
                          count:int,            # B, how many shapes
                          steps:int=12,         # of each stage
                          sampler:str='euler',  # as for `sample`
-                         seed:int=0,           # a shape does not depend on how many are drawn
+                         seed:int=0,           # a shape does not depend on how many are drawn,
+                                               # where the sampler draws no noise itself
                          **condition           # for both: label (B,), condition (B, M, F)
                         ) -> Tensor:           # (B, C, S, S, S)
     """Shapes from noise: which cubes, then what is in them. A shape has at least one cube, that

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from ..config import Config, at_least, one_of, read_json, write_json
+from ..config import Config, at_least, hold_folder, one_of, read_json, write_json
 from ..data.images import load_images, to_uint8
 from ..flow.diffusion import NOISE_SAMPLERS
 from ..flow.path import autoguided
@@ -331,9 +331,10 @@ class Reader:
     def _holds(self, reading:Mapping, folder:Path) -> bool:
         same = [reading.get(key) == value for key, value in self.about.items()]
         if not all(same): return False
-        name, digest = reading['weights'], reading['weights_sha256']
-        file = folder/f'{name}.safetensors'
-        return not file.is_file() or file_sha256(file) == digest
+        file = folder/f"{reading['weights']}.safetensors"
+        guide, of_guide = self.guide_of(file), reading.get('guide_sha256')
+        digests = {file: reading['weights_sha256']} | ({guide: of_guide} if of_guide else {})
+        return all(not f.is_file() or file_sha256(f) == digest for f, digest in digests.items())
 
     def find(self, record:Mapping # a training run, with its `folder`
             ) -> list[dict]:      # by their seconds
@@ -364,8 +365,9 @@ class Reader:
         guide = self.guide_of(kept.file)
         if guide: about['guide_sha256'] = file_sha256(guide)
         reading = {**about, **self.judged(self.draw(kept.file))}
-        readings = [*_stored(kept.file.parent), reading]
-        write_json(kept.file.with_name('readings.json'), {'readings': readings})
+        with hold_folder(kept.file.parent, wait=60):     # another study may add to the same file
+            readings = [*_stored(kept.file.parent), reading]
+            write_json(kept.file.with_name('readings.json'), {'readings': readings})
         return reading
 
 # %% ../../nbs/studies/11_equal_time.ipynb #4aec313d

@@ -448,8 +448,9 @@ def train_judge(images:Tensor,                  # uint8 (N, C, S, S) real pictur
     rng = torch.Generator().manual_seed(seed)
     steps = math.ceil(len(images) / batch_size)
     opt = torch.optim.AdamW(judge.parameters(), lr, weight_decay=.01)
+    warm = .2 if epochs * steps != 5 else .4      # of one step it divides by zero
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=epochs * steps,
-                                                   pct_start=.2)
+                                                   pct_start=warm)
     losses = []
     with tqdm(total=epochs * steps, desc='judge', mininterval=1, unit='step',
               disable=not progress) as bar:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from ..config import atomic_path, read_json, write_json
+from ..config import atomic_path, hold_folder, read_json, write_json
 from ..data.images import to_float
 from ..data.meshes import shaded
 from ..data.shapes import to_signed
@@ -210,9 +210,10 @@ def store_reading(folder:str|Path, # of a run
                   **about          # what they depend on
                  ) -> dict:        # the reading
     "Add a reading to those of a folder; one that depends on the same is replaced."
-    others = [r for r in _readings(folder) if any(r.get(k) != v for k, v in about.items())]
     reading = {**about, **results}
-    write_json(Path(folder)/'readings.json', {'readings': [*others, reading]})
+    with hold_folder(folder, wait=60):      # another study may add to the same file
+        others = [r for r in _readings(folder) if any(r.get(k) != v for k, v in about.items())]
+        write_json(Path(folder)/'readings.json', {'readings': [*others, reading]})
     return reading
 
 def file_hash(file:str|Path) -> str|None:

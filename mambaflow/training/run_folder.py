@@ -78,7 +78,9 @@ _MANIFEST = 'manifest.json'
 def saved_checkpoints(out:Path # folder of the run
                      ) -> list[Path]: # oldest first
     "Checkpoints of a run."
-    return sorted((out/'checkpoints').glob('epoch_[0-9]*'))
+    def epoch(folder): return folder.name.removeprefix('epoch_')
+    found = [p for p in (out/'checkpoints').glob('epoch_[0-9]*') if epoch(p).isdecimal()]
+    return sorted(found, key=lambda p: int(epoch(p)))
 
 def _entry(file:Path) -> dict: # of a manifest
     "Size and SHA-256 of a file."

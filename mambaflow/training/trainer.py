@@ -42,7 +42,8 @@ from ..flow.shortcut import shortcut_loss
 from .checkpoints import follow_umask, nonfinite_weights, save_model
 from .processes import (check_processes, copy_gradients, first_does,
                                           join_processes, largest_of_processes, mean_of_processes,
-                                          same_weights, same_random_numbers, set_gradients)
+                                          processes_asked_for, same_weights, same_random_numbers,
+                                          set_gradients)
 from .run_folder import (claim_folder, identify_samples, load_newest,
                                            saved_checkpoints, seal_checkpoint)
 
@@ -79,6 +80,10 @@ class TrainConfig(Config):
     accumulate:int     = at_least(1, 1)            # parts of a batch whose gradients are summed,
                                                    # one after the other, in each process
     gradient_checkpointing:bool = False            # compute activations again, do not keep them
+
+    def check(self):
+        if not math.isfinite(self.times_mean):
+            raise ValueError(f'times_mean must be finite, got {self.times_mean}')
 
 # %% ../../nbs/training/06_trainer.ipynb #73436645
 def lr_factor(config:TrainConfig, # schedule and warm-up
@@ -661,6 +666,13 @@ def summarise(model:nn.Module,    # after training
     return TrainResult(metrics, history, weights)
 
 # %% ../../nbs/training/06_trainer.ipynb #88feab97
+def _check_steps(config:TrainConfig):
+    "Raise ValueError where the step sizes of a shortcut model would not be in equal shares."
+    if config.accumulate * processes_asked_for() > 1 or config.batch_size < 4:
+        raise ValueError('step sizes are shared out within a batch of at least 4 samples in one part, '
+                         f'got batch_size {config.batch_size}, accumulate {config.accumulate} and '
+                         f'{processes_asked_for()} processes: choose a larger batch in one part')
+
 def check_run(model:nn.Module,    # to be trained
               batches,            # as for `fit`
               config:TrainConfig, # how to train
@@ -674,6 +686,11 @@ def check_run(model:nn.Module,    # to be trained
     if classes and isinstance(labels, Tensor) and int(labels.max()) >= classes:
         raise ValueError(f'label {int(labels.max())} in the data, and the model has {classes} '
                          f'classes: labels must lie in 0..{classes - 1}')
+    has_labels = isinstance(labels, Tensor)
+    if hasattr(batches, 'labels') and has_labels != bool(classes):
+        raise ValueError(f"the data {'has' if has_labels else 'has no'} labels, and the model has "
+                         f'{classes} classes: give both or neither')
+    if getattr(model.config, 'step_sizes', False): _check_steps(config)
     if config.coupling != 'independent':
         own = sorted(set(batches[torch.arange(1)][1]) - {'label'})
         if own: raise ValueError(f'coupling {config.coupling!r} exchanges noise between samples, '
