@@ -118,7 +118,7 @@ def _orders(outputs:Path) -> dict:
     "What reading in another order than rows does to digits, soon and late, and to chairs."
     record = read_record(outputs/'scans/study/run.json')
     rows = {row['scan_order']: row for row in record['rows']
-            if row['channels'] == 1 and (row['directions'], row['d_state']) == (2, 64)}
+            if (row['directions'], row['d_state']) == (2, 64)}
     points = {order: {k: brief(100 * rows[order][v]) for k, v in
                       (('points', 'difference'), ('se', 'difference_se'))}
               for order in ('alternating', 'hilbert')}
