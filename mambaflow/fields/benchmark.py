@@ -6,7 +6,7 @@
 __all__ = ['CHOOSE', 'BASELINES', 'Task', 'benchmark_pictures', 'baseline', 'score_fields', 'read_predictions', 'write_or_score']
 
 # %% ../../nbs/fields/09_benchmark.ipynb #fb7643a5
-import argparse, zipfile, zlib
+import argparse, hashlib, tokenize, zipfile, zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,20 +59,28 @@ class Task:
         return empty.scatter(2, self.pixels[:, None], 0.).view_as(self.truth[:, :1]) > 0
 
     @property
-    def fingerprint(self) -> str: # 16 hexadecimal digits
-        "Of the pictures; with density and seed it names the task."
+    def pictures(self) -> str: # 16 hexadecimal digits
+        "Fingerprint of the pictures, as a run record has it."
         return ImageData('task', self.images, None, 0).fingerprint
 
+    @property
+    def fingerprint(self) -> str: # 16 hexadecimal digits
+        "Of the pictures and of which pixels are observed."
+        digest = hashlib.sha256(f'{self.pictures}:{tuple(self.pixels.shape)}'.encode())
+        digest.update(self.pixels.numpy().astype('<i8').tobytes())
+        return digest.hexdigest()[:16]
+
     def __str__(self) -> str:
-        return (f'{len(self.images)} pictures {self.fingerprint}, {self.pixels.shape[1]} of '
+        return (f'{len(self.images)} pictures {self.pictures}, {self.pixels.shape[1]} of '
                 f'{self.size**2} pixels observed, seed {self.seed}')
 
     def write(self, file:str|Path):
         "Write what a method may see. The hidden pixels are not in it."
         index = self.pixels[..., None].expand(-1, -1, self.images.shape[1])
         values = self.images.flatten(2).mT.gather(1, index)
+        holds = np.uint16 if self.size <= 256 else np.uint32
         with atomic_path(file) as tmp, open(tmp, 'wb') as f:
-            np.savez_compressed(f, pixels=self.pixels.numpy().astype(np.min_scalar_type(self.size**2)),
+            np.savez_compressed(f, pixels=self.pixels.numpy().astype(holds),
                                 values=values.numpy(), size=self.size, density=self.density,
                                 seed=self.seed, fingerprint=self.fingerprint)
 
@@ -157,6 +165,24 @@ def _as_fields(name:str,                # for messages
     return values.movedim(-1, -3)
 
 # %% ../../nbs/fields/09_benchmark.ipynb #43286b2e
+_DAMAGED = (OSError, ValueError, TypeError, EOFError, RuntimeError, SyntaxError,
+            tokenize.TokenError, zipfile.BadZipFile, zlib.error) # of an archive or a header in it
+
+def _check_task(arrays:dict[str, np.ndarray], # of a file of predictions
+                task:Task):
+    "Raise ValueError for predictions that say that they belong to another task."
+    for key in ('density', 'seed'):
+        own = getattr(task, key)
+        said = arrays.get(key, np.array(own))
+        number = said.size == 1 and said.dtype.kind in 'iuf'
+        if not (number and abs(said.item() - own) <= 1e-6):   # some write density as float32
+            raise ValueError(f'belongs to a task of {key} {said}, this one has {own}: score it '
+                             f'with its own {key}')
+    other = str(arrays.get('fingerprint', task.fingerprint))
+    if other != task.fingerprint:
+        raise ValueError(f'belongs to the task {other}, expected {task.fingerprint}: name the same '
+                         'pictures, density and seed, or predict what this task shows')
+
 def read_predictions(file:str|Path, # npz, see the table above
                      task:Task      # that they belong to
                     ) -> tuple[Tensor, Tensor|None]: # fields (N, C, S, S), samples (K, ...) or None
@@ -164,19 +190,12 @@ def read_predictions(file:str|Path, # npz, see the table above
     try:
         with np.load(file) as archive: arrays = dict(archive)
     except FileNotFoundError: raise
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as e:
+    except _DAMAGED as e:
         raise ValueError(f'{file} is no archive of numpy.savez: {e}') from e
     if 'fields' not in arrays:
         raise ValueError(f"{file} has the keys {sorted(arrays)}, expected 'fields'")
-    other = str(arrays.get('fingerprint', task.fingerprint))
-    if other != task.fingerprint:
-        raise ValueError(f'{file} belongs to the pictures {other}, this task has those of '
-                         f'{task.fingerprint}: name the same pictures')
-    for name, mine in (('density', task.density), ('seed', task.seed)):
-        theirs = arrays.get(name, mine)
-        if not np.array_equal(theirs, mine):
-            raise ValueError(f'{file} belongs to a task of {name} {theirs}, this one has {mine}: '
-                             'name the same density and seed')
+    try: _check_task(arrays, task)
+    except ValueError as e: raise ValueError(f'{file} {e}') from None
     C, S = task.images.shape[1:3]
     expected = (len(task.images), S, S, C)
     names = [k for k in ('fields', 'samples') if k in arrays]

@@ -686,7 +686,7 @@ def check_run(model:nn.Module,    # to be trained
     if classes and isinstance(labels, Tensor) and int(labels.max()) >= classes:
         raise ValueError(f'label {int(labels.max())} in the data, and the model has {classes} '
                          f'classes: labels must lie in 0..{classes - 1}')
-    has_labels = isinstance(labels, Tensor)
+    has_labels = labels is not None
     if hasattr(batches, 'labels') and has_labels != bool(classes):
         raise ValueError(f"the data {'has' if has_labels else 'has no'} labels, and the model has "
                          f'{classes} classes: give both or neither')
