@@ -161,7 +161,7 @@ class DDPM(Sampler):
 @dataclass(frozen=True)
 class CosineDDIM(Sampler):
     """DDIM on the cosine schedule (Song, Meng and Ermon 2021, equations 12 and 16) with a model
-    that predicts noise, at most 1,000 steps. For velocities there is `flow.samplers.DDIM`."""
+    that predicts noise, 2 to 1,000 steps. For velocities there is `flow.samplers.DDIM`."""
     predicts = 'noise'
     eta:float = 0.   # share of the ancestral noise, from 0 (nothing is drawn) to 1
     clip:bool = True # predicted data to [-1, 1]
@@ -170,10 +170,10 @@ class CosineDDIM(Sampler):
         _check_number('eta', self.eta, 'in [0, 1]', lambda x: 0 <= x <= 1)
 
     def times(self, steps, device='cpu'):
-        "Evenly spaced noise steps that end with step 1, then the data. Raises ValueError for one."
+        "Evenly spaced noise steps that end with step 1, then the data."
         if steps < 2:
-            raise ValueError('DDIM ends with noise step 1, which is nearly the data, so one step from '
-                             f'noise is none: steps must be at least 2, got {steps}')
+            raise ValueError('DDIM with one step would take the noise for a state at noise step 1, '
+                             f'almost data: steps must be at least 2, got {steps}')
         if steps > NOISE_STEPS:
             raise ValueError(f'DDIM visits each of {NOISE_STEPS} noise steps at most once: '
                              f'steps must be at most {NOISE_STEPS}, got {steps}')

@@ -520,8 +520,7 @@ def sample_in_two_stages(which:VolumeBackbone, # of the occupancy, in eval mode
                          count:int,            # B, how many shapes
                          steps:int=12,         # of each stage
                          sampler:str='euler',  # as for `sample`
-                         seed:int=0,           # a shape does not depend on how many are drawn,
-                                               # where the sampler draws no noise itself
+                         seed:int=0,           # a shape does not depend on how many are drawn
                          **condition           # for both: label (B,), condition (B, M, F)
                         ) -> Tensor:           # (B, C, S, S, S)
     """Shapes from noise: which cubes, then what is in them. A shape has at least one cube, that
@@ -529,12 +528,18 @@ def sample_in_two_stages(which:VolumeBackbone, # of the occupancy, in eval mode
     _check_stages(which, what)
     c, device = what.config, next(what.parameters()).device
     numbers = 1 + c.numbers                                # of each cell: one for the first stage
-    noise = make_noise((count, numbers, c.side, c.side, c.side), seed, device)
-    drawn = sample(which, noise[:, :1], steps, sampler, seed, **condition).final
+    def noise(seed, device):
+        return make_noise((count, numbers, c.side, c.side, c.side), seed, device)
+    def of_first(seed, device): return noise(seed, device)[:, :1]
+    def of_cubes(seed, device):                            # of all cells first, so that none
+        cells_noise = noise(seed, device)[:, 1:].flatten(2)  # depends on the padding
+        return pick_cubes(cells_noise.mT, *cells)
+    drawn = sample(which, of_first, steps, sampler, seed, device, **condition).final
     occupancy = drawn.flatten(1)
     most = occupancy.amax(1, keepdim=True)
     cells = choose_cells((occupancy > 0) | (occupancy == most), c.side, c.order)
-    cubes = pick_cubes(noise[:, 1:].flatten(2).mT, *cells)
+    cubes = of_cubes(seed, device)
     places = dict(coords=cubes.coords, lengths=cubes.lengths)
-    tokens = sample(what, cubes.tokens, steps, sampler, seed, **places, **condition).final
+    def of_tokens(seed, device): return of_cubes(seed, device).tokens
+    tokens = sample(what, of_tokens, steps, sampler, seed, device, **places, **condition).final
     return fill_cubes(cubes._replace(tokens=tokens), c.patch, c.size)
