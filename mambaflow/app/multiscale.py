@@ -226,8 +226,8 @@ def _choose_sampler(name:str|None, # as the user gave it
     regressors = [isinstance(model.config, RegressorConfig) for model in models]
     if not any(regressors): return name or 'heun'
     if name in _ASK_AT_THE_END:
-        raise ValueError(f'{name} asks a regressor at t = 1, which leaves noise in its field: choose '
-                         "another sampler, such as 'midpoint'")
+        raise ValueError(f'{name} asks a regressor at t = 1, which leaves noise in its field: '
+                         "choose another sampler, such as 'midpoint'")
     return name or 'midpoint'
 
 # %% ../../nbs/app/04_multiscale.ipynb #56e69e2a

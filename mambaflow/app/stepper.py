@@ -230,11 +230,11 @@ def _open(model:_Model) -> Callable:
     return model.eval() if isinstance(model, nn.Module) else model
 
 def _require_dense(model:Callable):
-    "Raise ValueError for a model of shapes whose states are no voxels that can be shown, or of noise."
+    "Raise ValueError for a model of shapes whose states are no voxels, or one of noise."
     config = getattr(model, 'config', None)
     if getattr(config, 'predicts', None) == 'noise':
-        raise ValueError('it predicts noise, and what is shown are steps along a velocity: choose a '
-                         'model that predicts the velocity or the data')
+        raise ValueError('it predicts noise, and what is shown are steps along a velocity: choose '
+                         'a model that predicts the velocity or the data')
     if getattr(config, 'sparse', False):
         raise ValueError('a sparse model has to be given the occupied cubes, so it has no '
                          'trajectory from noise alone: show a dense one')

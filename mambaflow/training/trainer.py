@@ -669,8 +669,8 @@ def summarise(model:nn.Module,    # after training
 def _check_steps(config:TrainConfig):
     "Raise ValueError where the step sizes of a shortcut model would not be in equal shares."
     if config.accumulate * processes_asked_for() > 1 or config.batch_size < 4:
-        raise ValueError('step sizes are shared out within a batch of at least 4 samples in one part, '
-                         f'got batch_size {config.batch_size}, accumulate {config.accumulate} and '
+        raise ValueError('step sizes are shared out within a batch of at least 4 samples in one '
+                         f'part, got batch_size {config.batch_size}, accumulate {config.accumulate} and '
                          f'{processes_asked_for()} processes: choose a larger batch in one part')
 
 def check_run(model:nn.Module,    # to be trained
